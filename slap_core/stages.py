@@ -1,0 +1,183 @@
+"""What the main job yields, stage by stage, and what it is made of: the one vocabulary of page, report and API.
+
+`analysis.analyse_stages` yields these in order: Decoded, Encoded, Solved, Projected (PCA), Scanned, Slotted,
+Projected (UMAP). `analysis.analyse` collects them in an `Analysis`.
+"""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Literal
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from slap_core.types import Clip, Energies, Latents, Solution
+
+__all__ = ["Analysis", "Decoded", "Encoded", "Projected", "Scanned", "Settings", "Slotted", "Solved", "Stage"]
+
+QUERY_CHARACTERS = 200
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """Everything that a person may choose; recorded in summary.json.
+
+    Raises:
+        ValueError: for a value out of range, naming the range.
+    """
+
+    keep_every: int = 4
+    """Keep one frame in this many."""
+    max_frames: int = 64
+    """Frames taken from the video, evenly in time; from 1 to 512."""
+    coupling: float = 0.5
+    """lambda: pull of the query, about the radians of bending at mid-gap."""
+    mass: float = 1.0
+    """mu: inertia of the path."""
+    encoder: str = "bundled"
+    """"bundled", an open_clip architecture ("ViT-B-32/laion2b_s34b_b79k"), "hf-hub:..." or "local-dir:..."."""
+    potential: Literal["auto", "learned", "static", "off"] = "auto"
+    """Learned where one is shipped for the encoder, else static (cosine)."""
+    geometry: Literal["sphere", "euclidean"] = "sphere"
+    couplings: tuple[float, ...] = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
+    """The lambdas of the resonance curve, increasing."""
+    seed: int = 0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        def check(ok: bool, name: str, requirement: str) -> None:
+            if not ok:
+                raise ValueError(f"{name} must be {requirement}, got {getattr(self, name)!r}.")
+
+        check(float(self.keep_every).is_integer() and self.keep_every >= 1, "keep_every", "a whole number, 1 or more")
+        check(float(self.max_frames).is_integer() and 1 <= self.max_frames <= 512, "max_frames", "between 1 and 512")
+        check(0 <= self.coupling <= 100, "coupling", "between 0 and 100")
+        check(0.001 <= self.mass <= 1000, "mass", "between 0.001 and 1000")
+        check(self.potential in ("auto", "learned", "static", "off"), "potential", "auto, learned, static or off")
+        check(self.geometry in ("sphere", "euclidean"), "geometry", "sphere or euclidean")
+        check(
+            2 <= len(self.couplings) <= 129
+            and all(0 <= a < b <= 100 for a, b in zip(self.couplings, self.couplings[1:], strict=False)),
+            "couplings",
+            "2 to 129 increasing numbers between 0 and 100",
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Decoded:
+    """The clip, and which of its frames stay."""
+
+    clip: Clip
+    kept: Int[Tensor, "kept"]
+    """Indices of the kept frames = anchors."""
+    dropped: Int[Tensor, "dropped"]
+    """Indices of the dropped frames."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Encoded:
+    """The latents of all frames. Methods see `seen` only; `truth` is for scoring and drawing."""
+
+    truth: Latents
+    seen: Latents
+    dropped: Latents
+    query: Float[Tensor, "dim"] | None
+    prompt: str
+    """The query as used: stripped; empty where there was none."""
+    encoder: str
+    unknown_words: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What the person should know (for example: this encoder has seen drawn scenes only)."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Solved:
+    """Every method's path, scored against the dropped latents."""
+
+    solutions: Mapping[str, Solution]
+    """By method, in the order ZOH, LERP, SLERP, SLAP."""
+    energies: Mapping[str, Energies]
+    """By method, all with the same potential, lambda and mu."""
+    drift: Mapping[str, Float[Tensor, "dropped"]]
+    """1 - cos(recovered, true) of each dropped frame, by method."""
+    alignment: Mapping[str, Float[Tensor, "time"]]
+    """cos(latent, query) at every frame, by method, and "truth"; empty without a query."""
+    potential: str
+    """Which potential pulled: learned, static or off, and its name."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scanned:
+    """The resonance curve: one batch of solutions over lambda."""
+
+    couplings: Float[Tensor, "coupling"]
+    drift: Float[Tensor, "coupling"]
+    """Mean of 1 - cos(recovered, true) over the dropped frames."""
+    alignment: Float[Tensor, "coupling"] | None
+    """Mean of cos(recovered, query); None without a query."""
+    action: Float[Tensor, "coupling"]
+    kinetic: Float[Tensor, "coupling"]
+    """Mean over the gaps' duration."""
+    potential: Float[Tensor, "coupling"]
+    """Mean of P (without lambda)."""
+    converged: tuple[bool, ...]
+    points: Float[Tensor, "coupling dropped dim"]
+    best: int | None
+    """Index of lambda*, the lambda of least drift; None where nothing was dropped. It uses the dropped truth: known
+    only because we dropped it ourselves."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Projected:
+    """The latent map: two coordinates for every point that is drawn."""
+
+    method: Literal["PCA", "UMAP"]
+    truth: Float[Tensor, "time 2"]
+    anchors: Float[Tensor, "kept 2"]
+    paths: Mapping[str, Float[Tensor, "step 2"]]
+    """By method: the path sampled at `steps`."""
+    steps: Float[Tensor, "step"]
+    """Seconds."""
+    recovered: Mapping[str, Float[Tensor, "dropped 2"]]
+    """By method: the recovered latents at the dropped frames."""
+    query: Float[Tensor, "2"] | None
+    trustworthiness: float | None
+    """In [0, 1]: how well neighbours on the map are neighbours in latent space; None for fewer than 8 points."""
+    seed: int
+    note: str = ""
+    """Why PCA stands in for UMAP, where it does."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Slotted:
+    """Slot attention masks."""
+
+    frames: Int[Tensor, "frame"]
+    """Indices of the frames that the slow slots look at."""
+    slow: Float[Tensor, "frame slot height width"]
+    """Attention of each slow slot over the tokens; sums to 1 over the slots; one index means one thing throughout."""
+    fast: Float[Tensor, "cell time slot"]
+    """Attention of each fast slot over time, for the cells of the grid row by row; sums to 1 over the slots."""
+    grid: tuple[int, int]
+    """Rows and columns of cells."""
+    origin: str
+    """A sentence: trained by whom on what, or fitted to this clip."""
+
+
+Stage = Decoded | Encoded | Solved | Scanned | Slotted | Projected
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Analysis:
+    """Everything the main job found."""
+
+    settings: Settings
+    decoded: Decoded
+    encoded: Encoded
+    solved: Solved
+    scanned: Scanned
+    slotted: Slotted
+    maps: Mapping[str, Projected]
+    """By projection: "PCA", "UMAP"."""
+    seconds: Mapping[str, float]
+    """Wall time of each stage."""

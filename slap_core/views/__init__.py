@@ -1,0 +1,1 @@
+"""What a person looks at: projections to two dimensions and plotly figures."""
