@@ -13,7 +13,18 @@ from torch import Tensor
 
 from slap_core.types import Clip, Energies, Latents, Solution
 
-__all__ = ["Analysis", "Decoded", "Encoded", "Projected", "Scanned", "Settings", "Slotted", "Solved", "Stage"]
+__all__ = [
+    "Analysis",
+    "Decoded",
+    "Encoded",
+    "Progress",
+    "Projected",
+    "Scanned",
+    "Settings",
+    "Slotted",
+    "Solved",
+    "Stage",
+]
 
 QUERY_CHARACTERS = 200
 
@@ -135,9 +146,9 @@ class Projected:
     truth: Float[Tensor, "time 2"]
     anchors: Float[Tensor, "kept 2"]
     paths: Mapping[str, Float[Tensor, "step 2"]]
-    """By method: the path sampled at `steps`."""
+    """By method: the path at `steps`, anchors and recovered frames alike."""
     steps: Float[Tensor, "step"]
-    """Seconds."""
+    """Seconds: the times of all frames."""
     recovered: Mapping[str, Float[Tensor, "dropped 2"]]
     """By method: the recovered latents at the dropped frames."""
     query: Float[Tensor, "2"] | None
@@ -160,8 +171,20 @@ class Slotted:
     """Attention of each fast slot over time, for the cells of the grid row by row; sums to 1 over the slots."""
     grid: tuple[int, int]
     """Rows and columns of cells."""
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom of what the slow masks cover, as fractions of the frame."""
     origin: str
     """A sentence: trained by whom on what, or fitted to this clip."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Progress:
+    """How far a stage is; between two of these a run can be cancelled."""
+
+    stage: str
+    """decode, encode, solve, project, scan or slots."""
+    fraction: float
+    """In [0, 1]."""
 
 
 Stage = Decoded | Encoded | Solved | Scanned | Slotted | Projected
@@ -178,6 +201,6 @@ class Analysis:
     scanned: Scanned
     slotted: Slotted
     maps: Mapping[str, Projected]
-    """By projection: "PCA", "UMAP"."""
+    """By projection: "PCA", "UMAP" (which is a PCA with a note where UMAP is not possible)."""
     seconds: Mapping[str, float]
     """Wall time of each stage."""

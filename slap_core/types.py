@@ -1,7 +1,7 @@
 """The data that flows through SLAP Explorer: Clip -> Latents -> Solution.
 
-Frozen, validated dataclasses. Times are seconds; frames are uint8 RGB, height x width x 3; angles are radians.
-Tensors inside a `Solution` are detached and live on the CPU.
+Frozen, validated dataclasses. Times are seconds, kept in float64; frames are uint8 RGB, height x width x 3; angles are
+radians. Tensors inside a `Solution` are detached and live on the CPU.
 """
 
 import dataclasses
@@ -58,8 +58,8 @@ class Clip(_ShapeRepr):
 
     frames: UInt8[Tensor, "time height width 3"]
     """RGB, upright (rotation and sample aspect ratio applied)."""
-    times: Float64[Tensor, "time"]
-    """Presentation times, seconds since the start of the video."""
+    times: Float[Tensor, "time"]
+    """Presentation times, seconds since the start of the video; kept in float64."""
     name: str = "clip"
     """What to call it in messages and reports; never a full path."""
     warnings: tuple[str, ...] = ()
@@ -113,7 +113,7 @@ class Latents(_ShapeRepr):
     """
 
     points: Float[Tensor, "time dim"]
-    times: Float64[Tensor, "time"]
+    times: Float[Tensor, "time"]
     """Seconds."""
 
     def __post_init__(self) -> None:
@@ -133,8 +133,7 @@ class Latents(_ShapeRepr):
     @property
     def unit(self) -> bool:
         """Whether every point lies on the unit sphere, within rounding."""
-        tolerance = 1e-3 if self.points.dtype in (torch.float16, torch.bfloat16) else 1e-4
-        return bool(((self.points.norm(dim=-1) - 1).abs() < tolerance).all())
+        return sphere.is_unit(self.points)
 
     def select(self, index: Sequence[int] | Tensor) -> "Latents":
         """The latents at `index` (increasing), with their times."""
@@ -147,8 +146,10 @@ class Tokens(_ShapeRepr):
     """Patch tokens of the encoder's penultimate layer, frame by frame."""
 
     values: Float[Tensor, "time height width dim"]
-    times: Float64[Tensor, "time"]
+    times: Float[Tensor, "time"]
     """Seconds."""
+    box: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
+    """Left, top, right, bottom of what the encoder looks at, as fractions of the frame (it may crop)."""
 
     def __post_init__(self) -> None:
         if self.values.ndim != 4 or not self.values.is_floating_point():
@@ -165,7 +166,7 @@ class Path(_ShapeRepr):
     """
 
     nodes: Float[Tensor, "*query node dim"]
-    times: Float64[Tensor, "node"]
+    times: Float[Tensor, "node"]
     """Seconds."""
     interpolation: Interpolation = "geodesic"
 
@@ -207,7 +208,9 @@ class Path(_ShapeRepr):
     def _locate(self, times: Tensor | Sequence[float]) -> tuple[Tensor, Tensor, Tensor]:
         times = torch.as_tensor(times, dtype=torch.float64).detach().cpu().clamp(self.times[0], self.times[-1])
         last = len(self.times) - 1
-        left = (torch.searchsorted(self.times, times, right=True) - 1).clamp(0, max(last - 1, 0))
+        left = (torch.searchsorted(self.times.contiguous(), times.contiguous(), right=True) - 1).clamp(
+            0, max(last - 1, 0)
+        )
         right = (left + 1).clamp(max=last)
         step = self.times[right] - self.times[left]
         fraction = torch.where(step > 0, (times - self.times[left]) / step.clamp_min(1e-300), torch.zeros_like(times))
@@ -233,7 +236,7 @@ class Result(enum.Enum):
 class Energies(_ShapeRepr):
     """The energies along a path, in units in which the mean gap lasts 1."""
 
-    times: Float64[Tensor, "node"]
+    times: Float[Tensor, "node"]
     """Seconds."""
     kinetic: Float[Tensor, "*query node"]
     """T = mu/2 |velocity|^2 at each node, the mean over its two sides."""
@@ -277,6 +280,8 @@ class Certificate(_ShapeRepr):
                 f"{self.tolerance:.0e}), so this is a stationary path of the action; whether it is the lowest is not "
                 "known."
             )
+        if self.free_ends:
+            stretch = f"{self.gaps + self.free_ends} stretches ({stretch})"
         return (
             f"Not converged in {self.unconverged_gaps} of {stretch}: nodes still move by {self.residual:.1e} rad "
             f"(tolerance {self.tolerance:.0e}), so this path is not yet a solution; try a smaller lambda."
@@ -291,7 +296,7 @@ class Solution(_ShapeRepr):
     """ZOH, LERP, SLERP, SLAP, ..."""
     path: Path
     """Through anchors and recovered frames alike."""
-    times: Float64[Tensor, "time"]
+    times: Float[Tensor, "time"]
     """Seconds of the frames that were asked for."""
     result: Result
     certificate: Certificate | None = None
@@ -314,8 +319,8 @@ class Encoder(Protocol):
     def __call__(self, clip: Clip) -> Latents:
         """Unit latents of the clip's frames."""
 
-    def tokens(self, clip: Clip) -> Tokens:
-        """Patch tokens of the penultimate layer."""
+    def encode(self, clip: Clip) -> tuple[Latents, Tokens]:
+        """Unit latents and, in the same pass, patch tokens of the penultimate layer."""
 
     def text(self, prompts: Sequence[str]) -> Float[Tensor, "query dim"]:
         """Unit latents of the prompts."""
@@ -329,4 +334,6 @@ class Interpolator(Protocol):
 
     def __call__(
         self, seen: Latents, times: Float[Tensor, "time"], query: Float[Tensor, "*query dim"] | None = None
-    ) -> Solution: ...
+    ) -> Solution:
+        """The path through the seen latents, with nodes at `times` (seconds)."""
+        ...

@@ -1,0 +1,44 @@
+"""SLAP Explorer as a page: python app.py --host 127.0.0.1 --port 7860."""
+
+import argparse
+import logging
+import os
+import pathlib
+from collections.abc import Iterator
+
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: it asks at import
+
+from slap_core.ui.layout import build_page
+from slap_core.ui.serving import launch_settings, warm_up
+
+HERE = pathlib.Path(__file__).resolve().parent
+EXAMPLES = HERE / "assets" / "clips"
+
+
+def steps(*arguments: object, **settings: object) -> Iterator[object]:
+    """The steps of the main job, whose heavy imports wait until the page is up."""
+    from slap_core.analysis import analyse_steps
+
+    yield from analyse_steps(*arguments, **settings)
+
+
+def main() -> None:
+    """Serve the page until it is interrupted."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", help="address to listen on (default: 127.0.0.1, or 0.0.0.0 on a Space)")
+    parser.add_argument("--port", type=int, help="port to listen on (default: the first free one from 7860)")
+    options = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    page = build_page(steps=steps, examples=EXAMPLES)
+    page.launch(
+        server_name=options.host,
+        server_port=options.port,
+        prevent_thread_lock=True,
+        **launch_settings(EXAMPLES, private=HERE),
+    )
+    warm_up()
+    page.block_thread()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,155 @@
+"""Where something is to be recovered: the gaps between anchors in one padded batch, and the string in each.
+
+A gap lies between two anchors; a *free end* has an anchor on one side only. Time inside a stretch is counted from an
+anchor, in units of T (see `time_unit`); a free end before the first anchor is counted backwards, which the action does
+not notice. With steps h_i between neighbouring nodes the discrete kinetic energy of a stretch is the quadratic form of
+a string under unit tension, whose inverse is known in closed form for even and uneven steps alike:
+
+    G_ij = min(t_i, t_j) (L - max(t_i, t_j)) / L      both ends held, L the length of the gap
+    G_ij = min(t_i, t_j)                              the far end free (natural boundary condition)
+
+It is exact at the nodes (a plucked string is a triangle). Each node carries the weight w_i = (h_{i-1} + h_i)/2, the
+last node of a free end h/2.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float, Float64, Int
+from torch import Tensor
+
+__all__ = ["Gaps", "find_gaps", "green_matrix", "time_unit"]
+
+# Times closer than this fraction of the whole span are the same time.
+_SAME = 1e-9
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Gaps:
+    """The stretches in which something is to be recovered, in order of time, padded to the longest."""
+
+    start: Int[Tensor, "gap"]
+    """Index of the anchor from which time is counted."""
+    stop: Int[Tensor, "gap"]
+    """Index of the anchor at the far end; the same as `start` where the far end is free."""
+    free: Bool[Tensor, "gap"]
+    elapsed: Float64[Tensor, "gap node"]
+    """Time since `start`, in units of T; behind the last node filled with `length`."""
+    length: Float64[Tensor, "gap"]
+    """In units of T; that of a free end reaches to its outermost node."""
+    count: Int[Tensor, "gap"]
+    """Number of nodes."""
+    times: Float64[Tensor, "time"]
+    """What was asked for, seconds."""
+    is_anchor: Bool[Tensor, "time"]
+    """Which of `times` coincide with an anchor."""
+    gap_of: Int[Tensor, "recovered"]
+    """The stretch of each of `times` that is no anchor..."""
+    node_of: Int[Tensor, "recovered"]
+    """... and its node there."""
+    time_unit_seconds: float
+    """T."""
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def select(self, index: Int[Tensor, "some"]) -> "Gaps":
+        """The stretches at `index` alone, trimmed to the longest of them; they no longer know of `times`."""
+        nodes = int(self.count[index].max()) if len(index) else 0
+        names = ("start", "stop", "free", "length", "count")
+        none = self.gap_of[:0]
+        return dataclasses.replace(
+            self,
+            **{name: getattr(self, name)[index] for name in names},
+            elapsed=self.elapsed[index, :nodes],
+            times=self.times[:0],
+            is_anchor=self.is_anchor[:0],
+            gap_of=none,
+            node_of=none,
+        )
+
+    def steps(self) -> Float64[Tensor, "gap step"]:
+        """The times between neighbours in units of T; 0 where there is no string (padding, beyond a free end)."""
+        zero = self.elapsed.new_zeros(len(self), 1)
+        return torch.cat([zero, self.elapsed, self.length[:, None]], 1).diff(dim=1)
+
+    def weights(self) -> Float64[Tensor, "gap node"]:
+        """The stretch of time that each node stands for, in units of T; 0 in the padding."""
+        steps = self.steps()
+        return (steps[:, 1:] + steps[:, :-1]) / 2 * self.mask()
+
+    def mask(self) -> Bool[Tensor, "gap node"]:
+        """Which nodes exist."""
+        return torch.arange(self.elapsed.shape[1]) < self.count[:, None]
+
+
+def time_unit(
+    seen_times: Float[Tensor, "anchor"] | Sequence[float], times: Float[Tensor, "time"] | Sequence[float]
+) -> float:
+    """T in seconds: the mean length of the intervals between anchors that contain requested times.
+
+    Where there is no such interval, the length of the longest free end; where nothing is asked for, 1 second.
+
+    Args:
+        seen_times: times of the anchors, seconds, strictly increasing.
+        times: requested times, seconds, strictly increasing.
+    """
+    return find_gaps(seen_times, times).time_unit_seconds
+
+
+def find_gaps(
+    seen_times: Float[Tensor, "anchor"] | Sequence[float], times: Float[Tensor, "time"] | Sequence[float]
+) -> Gaps:
+    """The stretches between the anchors at `seen_times` that contain any of `times` (both in seconds).
+
+    Raises:
+        ValueError: if there is no anchor, or times are not finite and strictly increasing.
+    """
+    seen = _seconds("The anchors", seen_times)
+    times = _seconds("The times to recover", times)
+    if not len(seen):
+        raise ValueError("At least one anchor is needed to recover anything, got none; keep at least one frame.")
+    span = float(torch.cat([seen, times]).max() - torch.cat([seen, times]).min())
+    following = torch.searchsorted(seen.contiguous(), times.contiguous())
+    neighbours = torch.stack([seen[(following - 1).clamp_min(0)], seen[following.clamp_max(len(seen) - 1)]])
+    is_anchor = ((neighbours - times).abs() <= _SAME * span).any(0)
+    inner, following = times[~is_anchor], following[~is_anchor]
+
+    slot, gap_of, count = torch.unique_consecutive(following, return_inverse=True, return_counts=True)
+    before, after = slot == 0, slot == len(seen)
+    start = torch.where(before, slot, slot - 1)
+    stop = torch.where(after, start, slot)
+    node_of = torch.arange(len(inner)) - (count.cumsum(0) - count)[gap_of]
+    node_of = torch.where(before[gap_of], count[gap_of] - 1 - node_of, node_of)
+
+    since = (inner - seen[start][gap_of]).abs()
+    furthest = since.new_zeros(len(slot)).scatter_reduce(0, gap_of, since, "amax")
+    free = before | after
+    length = torch.where(free, furthest, seen[stop] - seen[start])
+    between = length[~free]
+    unit = float(between.mean() if len(between) else length.max()) if len(slot) else 1.0
+    elapsed = (length / unit)[:, None].repeat(1, int(count.max()) if len(slot) else 0)
+    elapsed[gap_of, node_of] = since / unit
+    return Gaps(start, stop, free, elapsed, length / unit, count, times, is_anchor, gap_of, node_of, unit)
+
+
+def green_matrix(gaps: Gaps) -> Float64[Tensor, "gap node node"]:
+    """How far node i moves when node j is pulled with unit force, for mu = 1 and lengths in units of T."""
+    later = torch.maximum(gaps.elapsed[:, :, None], gaps.elapsed[:, None, :])
+    earlier = torch.minimum(gaps.elapsed[:, :, None], gaps.elapsed[:, None, :])
+    length = gaps.length[:, None, None]
+    green = torch.where(gaps.free[:, None, None], earlier, earlier * (length - later) / length)
+    mask = gaps.mask()
+    return green * (mask[:, :, None] & mask[:, None, :])
+
+
+def _seconds(owner: str, times: Tensor | Sequence[float]) -> Float64[Tensor, "time"]:
+    times = torch.as_tensor(times, dtype=torch.float64).detach().cpu()
+    if times.ndim != 1:
+        raise ValueError(f"{owner} must be a list of seconds, got shape {tuple(times.shape)}.")
+    if not bool(times.isfinite().all()):
+        raise ValueError(f"{owner} must be finite numbers of seconds, got NaN or infinity.")
+    if bool((times.diff() <= 0).any()):
+        raise ValueError(f"{owner} must be strictly increasing seconds; sort them and drop the repeated ones.")
+    return times

@@ -1,0 +1,175 @@
+"""LeastAction: recovers dropped latents as the path of least action between the ones that were kept.
+
+    solve = LeastAction(potential, coupling=0.5)
+    solution = solve(seen, times, query)
+
+Every stretch between anchors, for every lambda and query, is a boundary value problem of its own; all of them go in
+one batch: `gaps` finds the stretches, `action` is what is minimised, `descent` and `trust_region` are how. It starts
+from the geodesic (SLERP, or LERP in Euclidean space), and no stretch ends with more action than that.
+
+A frame asked for outside the anchors belongs to a free end at the outermost requested time: held by the anchor, pulled
+by the query, with nothing at the other end.
+
+Where lambda is scanned, every problem starts from the geodesic; what did not converge is started again from the
+solution at the nearest lambda that did.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from slap_core.action import Geometry, energies
+from slap_core.gaps import time_unit
+from slap_core.problems import Problems, SolverOptions
+from slap_core.types import Energies, Latents, Path, Potential, Solution
+
+__all__ = ["LeastAction"]
+
+
+class LeastAction:
+    """Recovers latents by the principle of least action, the query pulling through a potential.
+
+    Args:
+        potential: P(z, query), any callable from (..., dim) to (...), differentiable by autograd; the query arrives as
+            (dim), or for several queries as (..., 1, dim) to broadcast. None is no potential: the geodesic.
+        coupling: lambda >= 0, the pull of the query; with a calibrated potential about the radians at mid-gap.
+        mass: mu > 0, the inertia of the path. lambda and mu refer to time in units of T, the mean length of the gaps.
+        geometry: "sphere" (unit latents, angles) or "euclidean".
+        tolerance: converged when no H1 step of any node is longer, radians. float32 stalls near 5e-7.
+        max_iterations: limit on the steps of each problem; default 100, and 2,000 for Adam.
+        method: "newton" (accelerated H1 descent, then a trust region of Newton), or "adam", the paper's own recipe.
+        learning_rate: of Adam, radians per step and coordinate.
+        device: where to solve, for example "cuda"; default: where the latents are. The potential must live there.
+
+    Raises:
+        ValueError: for an argument out of its range.
+
+    Source:
+        Fang and Fang, "The Semantic Least Action Principle for Variational Video-Language Modeling", ICML 2026.
+    """
+
+    def __init__(
+        self,
+        potential: Potential | None,
+        *,
+        coupling: float = 0.5,
+        mass: float = 1.0,
+        geometry: Geometry = "sphere",
+        tolerance: float = 1e-5,
+        max_iterations: int | None = None,
+        method: Literal["newton", "adam"] = "newton",
+        learning_rate: float = 0.003,
+        device: torch.device | str | None = None,
+    ) -> None:
+        _require(potential is None or callable(potential), "potential", "a callable or None", potential)
+        _require(math.isfinite(coupling) and coupling >= 0, "coupling", "a finite number of at least 0", coupling)
+        _require(math.isfinite(mass) and mass > 0, "mass", "a finite number above 0", mass)
+        _require(geometry in ("sphere", "euclidean"), "geometry", '"sphere" or "euclidean"', geometry)
+        _require(
+            math.isfinite(tolerance) and tolerance > 0, "tolerance", "a finite angle above 0 in radians", tolerance
+        )
+        _require(method in ("newton", "adam"), "method", '"newton" or "adam"', method)
+        _require(math.isfinite(learning_rate) and learning_rate > 0, "learning_rate", "above 0", learning_rate)
+        _require(max_iterations is None or max_iterations >= 1, "max_iterations", "at least 1", max_iterations)
+        self.coupling = float(coupling)
+        self.options = SolverOptions(
+            potential=potential,
+            mass=float(mass),
+            geometry=geometry,
+            tolerance=float(tolerance),
+            max_iterations=int(max_iterations or (100 if method == "newton" else 2000)),
+            method=method,
+            learning_rate=float(learning_rate),
+            device=device,
+        )
+
+    def __call__(
+        self,
+        seen: Latents,
+        times: Float[Tensor, "time"] | Sequence[float],
+        query: Float[Tensor, "*query dim"] | None = None,
+    ) -> Solution:
+        """The least-action path through the seen latents, with nodes at `times`.
+
+        Args:
+            seen: the anchors.
+            times: seconds of the frames to recover, strictly increasing; those of anchors are the anchors.
+            query: None, one query (dim), or several (queries, dim), each of which gets its path.
+
+        Raises:
+            ValueError: if there is no anchor, the latents are not unit (on the sphere), the query does not fit them,
+                the times do not strictly increase, or the potential is not finite along the geodesic.
+        """
+        return self.scan(seen, times, query, couplings=[self.coupling])[0]
+
+    def scan(
+        self,
+        seen: Latents,
+        times: Float[Tensor, "time"] | Sequence[float],
+        query: Float[Tensor, "*query dim"] | None = None,
+        *,
+        couplings: Sequence[float],
+    ) -> list[Solution]:
+        """The solutions for several lambdas, in their order, from one batch; arguments as for a call."""
+        *_, solutions = self.scan_chunks(seen, times, query, couplings=couplings)
+        return solutions
+
+    def scan_chunks(
+        self,
+        seen: Latents,
+        times: Float[Tensor, "time"] | Sequence[float],
+        query: Float[Tensor, "*query dim"] | None = None,
+        *,
+        couplings: Sequence[float],
+    ) -> Iterator[list[Solution]]:
+        """What `scan` returns, yielded last; before it, after each chunk of work, an empty list: a place to stop."""
+        couplings = torch.as_tensor([float(value) for value in couplings], dtype=torch.float64)
+        if not len(couplings) or not bool((couplings.isfinite() & (couplings >= 0)).all()):
+            raise ValueError(f"couplings must be finite numbers of at least 0, got {couplings.tolist()}.")
+        problems = Problems.of(self.options, seen, times, query, couplings)
+        for index in problems.chunks():
+            problems.solve(index)
+            yield []
+        for index, source in problems.again():
+            problems.solve(index, source)
+            yield []
+        yield [problems.solution(k) for k in range(len(couplings))]
+
+    def energies(
+        self,
+        path: Path,
+        seen: Latents,
+        times: Float[Tensor, "time"] | Sequence[float],
+        query: Float[Tensor, "*query dim"] | None = None,
+        *,
+        coupling: float | None = None,
+    ) -> Energies:
+        """The energies along any method's path, with this solver's potential, lambda and mu: numbers that compare.
+
+        Args:
+            path: from any interpolator that was given `seen` and `times`.
+            seen: the anchors.
+            times: seconds of the recovered frames.
+            query: one query, or as many as the path has.
+            coupling: lambda in place of the solver's own; 1 gives P itself.
+        """
+        return energies(
+            path,
+            self.options.potential,
+            query,
+            anchor_times=seen.times,
+            coupling=self.coupling if coupling is None else coupling,
+            mass=self.options.mass,
+            time_unit_seconds=time_unit(seen.times, times),
+            geometry=self.options.geometry,
+            device=self.options.device or seen.points.device,
+        )
+
+
+def _require(ok: bool, name: str, requirement: str, arrived: object) -> None:
+    if not ok:
+        raise ValueError(f"{name} must be {requirement}, got {arrived!r}.")

@@ -1,0 +1,246 @@
+"""All boundary value problems of one call, query x lambda x stretch, solved in batches of like size.
+
+A problem knows nothing of the others, so that they may be batched in any way: those with like numbers of nodes go
+together (padding at most doubles the work), as many as fit a bounded memory.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Float64, Int
+from torch import Tensor
+
+from slap_core import descent, sphere
+from slap_core.action import DiscreteAction, Geometry, energies
+from slap_core.certificate import certify, result_of
+from slap_core.gaps import Gaps, find_gaps
+from slap_core.types import Latents, Path, Potential, Solution
+
+__all__ = ["Problems", "SolverOptions"]
+
+# One batch holds at most about so many numbers per copy of its paths. On the CPU larger batches gain nothing, and a
+# scan can be left between them; a GPU wants them large.
+_BATCH_NUMBERS = {"cpu": 2**17, "cuda": 2**24}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class SolverOptions:
+    """The arguments of `LeastAction` that every problem shares, as described there."""
+
+    potential: Potential | None
+    mass: float
+    geometry: Geometry
+    tolerance: float
+    max_iterations: int
+    method: Literal["newton", "adam"]
+    learning_rate: float
+    device: torch.device | str | None
+
+
+@dataclasses.dataclass(eq=False)
+class Problems:
+    """All boundary value problems of a scan: query x coupling x gap, numbered in this order, and what was found."""
+
+    options: SolverOptions
+    seen: Latents
+    anchors: Float[Tensor, "anchor dim"]
+    gaps: Gaps
+    query: Float[Tensor, "query dim"] | None
+    single: bool
+    """Whether the result has no axis for queries."""
+    couplings: Float64[Tensor, "coupling"]
+    points: Float[Tensor, "query coupling recovered dim"]
+    residual: Float64[Tensor, "query coupling gap"]
+    stalled: Bool[Tensor, "query coupling gap"]
+    iterations: Int[Tensor, "query coupling gap"]
+    gradients: Int[Tensor, "query coupling gap"]
+    """Evaluations of the potential's gradient; a Hessian product counts 2."""
+    history: Float64[Tensor, "iteration query coupling gap"]
+    """The action after each iteration; the last one repeated."""
+
+    @classmethod
+    def of(
+        cls,
+        options: SolverOptions,
+        seen: Latents,
+        times: Tensor | Sequence[float],
+        query: Tensor | None,
+        couplings: Tensor,
+    ) -> "Problems":
+        """The problems of a call with these arguments; nothing is solved yet.
+
+        Raises:
+            ValueError: for anchors, times or a query that do not fit each other or the geometry.
+        """
+        gaps = find_gaps(seen.times, times)
+        if options.geometry == "sphere":
+            sphere.require_unit("LeastAction(geometry='sphere')", seen.points)
+        dim = seen.points.shape[1]
+        dtype = seen.points.dtype if seen.points.dtype == torch.float64 else torch.float32
+        device = torch.device(options.device) if options.device is not None else seen.points.device
+        if query is not None and (query.ndim not in (1, 2) or query.shape[-1] != dim or not query.shape[0]):
+            raise ValueError(
+                f"A query must have the latents' {dim} dimensions, as (dim) or (queries, dim), got "
+                f"{tuple(query.shape)}; encode it with the same encoder."
+            )
+        if query is not None and not bool(query.isfinite().all()):
+            raise ValueError("A query must be finite, got NaN or infinity.")
+        with torch.inference_mode(False), torch.no_grad():
+            anchors = seen.points.detach().clone().to(device, dtype)
+            if options.geometry == "sphere":
+                anchors = sphere.normalize(anchors)
+            single = query is None or query.ndim == 1
+            if query is not None:
+                query = query.detach().clone().to(device, dtype).reshape(-1, dim)
+            shape = (1 if single else len(query), len(couplings))
+            count = torch.zeros(*shape, len(gaps), dtype=torch.long)
+            return cls(
+                options=options,
+                seen=seen,
+                anchors=anchors,
+                gaps=gaps,
+                query=query,
+                single=single,
+                couplings=couplings,
+                points=torch.zeros(*shape, len(gaps.gap_of), dim, dtype=dtype),
+                residual=torch.full(count.shape, torch.inf, dtype=torch.float64),
+                stalled=count > 0,
+                iterations=count,
+                gradients=count.clone(),
+                history=torch.zeros(0, *count.shape, dtype=torch.float64),
+            )
+
+    def chunks(self, index: Tensor | None = None) -> Iterator[Tensor]:
+        """The problems (of those at `index`), in batches of like numbers of nodes and bounded size."""
+        index = torch.arange(self.residual.numel()) if index is None else index
+        count = self.gaps.count[index % max(len(self.gaps), 1)]
+        order = count.argsort(stable=True)
+        # Padding at most doubles the work: no batch mixes counts that differ by more than a power of two.
+        bucket = torch.frexp(count[order].double()).exponent
+        for some in index[order].split(torch.unique_consecutive(bucket, return_counts=True)[1].tolist()):
+            nodes = int(self.gaps.count[some % len(self.gaps)].max())
+            numbers = _BATCH_NUMBERS.get(self.anchors.device.type, _BATCH_NUMBERS["cpu"])
+            yield from some.split(max(1, numbers // (nodes * (self.points.shape[-1] + nodes))))
+
+    def again(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """The problems that converged at another lambda only, and their numbers at the nearest such lambda."""
+        converged = self.residual <= self.options.tolerance
+        distance = (
+            (self.couplings[:, None] - self.couplings).abs()[None, :, :, None].where(converged[:, None], torch.inf)
+        )
+        nearest = distance.min(2)
+        number = torch.arange(self.residual.numel()).reshape(self.residual.shape)
+        source = number.gather(1, nearest.indices).flatten()
+        for index in self.chunks(number[~converged & nearest.values.isfinite()]):
+            yield index, source[index]
+
+    def solve(self, index: Tensor, source: Tensor | None = None) -> None:
+        """Solve the problems at `index` in one batch, from the geodesic or from the solutions found at `source`."""
+        options = self.options
+        gap, row = index % len(self.gaps), index // len(self.gaps)
+        query, coupling = row // len(self.couplings), row % len(self.couplings)
+        # An inference tensor, which a caller under torch.inference_mode would make here, cannot be differentiated.
+        with torch.inference_mode(False), torch.no_grad():
+            action = DiscreteAction.on_frames(
+                options.potential,
+                self.anchors,
+                self.gaps,
+                gap=gap,
+                coupling=self.couplings[coupling],
+                query=self._query(query),
+                mass=options.mass,
+                geometry=options.geometry,
+            )
+            z = action.geodesic()
+            problem, node, recovered = self._nodes(gap)
+            if source is not None:
+                z[problem, node] = self.points.flatten(0, 1)[source[problem] // len(self.gaps), recovered].to(z)
+            limits = {"tolerance": options.tolerance, "iterations": options.max_iterations}
+            if options.method == "adam":
+                found = descent.adam(action, z, learning_rate=options.learning_rate, **limits)
+            else:
+                found = descent.minimize(action, z, **limits)
+        history = found.history().cpu()
+        if not bool(history[0].isfinite().all()):
+            raise ValueError(
+                "The potential must be finite along the geodesic between the anchors, got NaN or infinity."
+            )
+        residual, value = found.step.cpu(), history[-1]
+        kept = torch.ones(len(index), dtype=torch.bool)
+        if source is not None:  # never worse than the start from the geodesic
+            before, geodesic = self.history[-1].flatten()[index], self.history[0].flatten()[index]
+            kept = ((residual <= options.tolerance) & (value <= geodesic)) | (value < before)
+        self._remember(index[kept], history[:, kept])
+        self.residual.view(-1)[index[kept]] = residual[kept]
+        self.stalled.view(-1)[index[kept]] = found.stalled.cpu()[kept]
+        self.iterations.view(-1)[index] += found.iterations.cpu()
+        self.gradients.view(-1)[index] += found.gradients.cpu()
+        new = kept[problem]
+        self.points.flatten(0, 1)[row[problem[new]], recovered[new]] = found.z[problem[new], node[new]].cpu()
+
+    def solution(self, k: int) -> Solution:
+        """What was found at the k-th lambda."""
+        options, gaps = self.options, self.gaps
+        recovered = gaps.times[~gaps.is_anchor]
+        times, order = torch.cat([self.seen.times, recovered]).sort()
+        points = self.points[:, k]
+        known = self.seen.points.detach().cpu().to(points.dtype)
+        nodes = torch.cat([known.expand(len(points), *known.shape), points], 1)[:, order]
+        interpolation = "geodesic" if options.geometry == "sphere" else "linear"
+        path = Path(nodes[0] if self.single else nodes, times, interpolation)
+        certificate = certify(
+            gaps,
+            self.residual[:, k],
+            tolerance=options.tolerance,
+            coupling=float(self.couplings[k]),
+            mass=options.mass,
+            iterations=int(self.iterations[:, k].max()) if len(gaps) else 0,
+        )
+        found = energies(
+            path,
+            options.potential,
+            self.query if self.query is None or not self.single else self.query[0],
+            anchor_times=self.seen.times,
+            coupling=float(self.couplings[k]),
+            mass=options.mass,
+            time_unit_seconds=gaps.time_unit_seconds,
+            geometry=options.geometry,
+            device=self.anchors.device,
+        )
+        lasted = int(self.iterations[:, k].max()) + 1 if len(gaps) else 0
+        return Solution(
+            method="SLAP",
+            path=path,
+            times=gaps.times,
+            result=result_of(certificate, stalled=bool(self.stalled[:, k].any())),
+            certificate=certificate,
+            energies=found,
+            history=self.history[:lasted, :, k].sum((1, 2)),
+        )
+
+    def _query(self, which: Tensor) -> Tensor | None:
+        if self.query is None or self.single:
+            return None if self.query is None else self.query[0]
+        return self.query[which.to(self.query.device), None]
+
+    def _nodes(self, gap: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Which node of which problem is which of the recovered frames, for problems in the stretches `gap`."""
+        number = torch.full(self.gaps.elapsed.shape, -1)
+        number[self.gaps.gap_of, self.gaps.node_of] = torch.arange(len(self.gaps.gap_of))
+        problem, node = (number[gap] >= 0).nonzero(as_tuple=True)
+        return problem, node, number[gap[problem], node]
+
+    def _remember(self, index: Tensor, history: Tensor) -> None:
+        """Note the action after each iteration of the problems at `index`, for all the last one repeated."""
+        longer = max(len(self.history), len(history))
+        past = _repeat_last(self.history, longer)
+        past.view(longer, -1)[:, index] = _repeat_last(history, longer)
+        self.history = past
+
+
+def _repeat_last(history: Tensor, length: int) -> Tensor:
+    if not len(history):
+        return history.new_zeros(length, *history.shape[1:])
+    return torch.cat([history, history[-1:].expand(length - len(history), *history.shape[1:])])

@@ -1,0 +1,226 @@
+"""The bundled encoder: an open_clip model trained from scratch on Tunnel World.
+
+    python -m slap_core.training.encoder --out runs/encoder
+
+Every step draws new scenes, renders one moment of each (observed, or cut away so that hidden objects show), draws one
+claim about each picture, writes it in words and aligns picture and words by a contrastive loss in which pairs that
+happen to be true are no negatives (see `claims`). The result is an ordinary open_clip folder: config, fp16
+safetensors, tokenizer, card.
+
+The image tower is CLIP's ResNet, small: a step of it costs a third of a small transformer's at this size, and two cores
+draw few pictures. Its stage of stride 8 gives 12 x 12 patch tokens.
+
+Source: Radford et al., Learning Transferable Visual Models From Natural Language Supervision, 2021 (the loss, but for
+the masked negatives).
+"""
+
+import dataclasses
+import json
+import math
+import pathlib
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+
+import open_clip
+import safetensors.torch
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int, UInt8
+from torch import Tensor
+from transformers import PreTrainedTokenizerFast
+
+from slap_core.encoders import preprocess
+from slap_core.pretrained import write_card
+from slap_core.training import loop
+from slap_core.training.claims import draw_claims
+from slap_core.training.pictures import draw_pictures
+from slap_core.training.sentences import sentences
+from slap_core.training.tokenizer import write_tokenizer
+from slap_core.tunnel_world import seeds, vocabulary
+
+__all__ = ["EncoderSettings", "contrastive_loss", "main", "train"]
+
+NOTES = (
+    "The bundled encoder has seen drawn tunnel scenes only. On real video its latents still tell frames apart, but its "
+    "idea of words is that of the drawn world.",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class EncoderSettings(loop.LoopSettings):
+    """Settings of the bundled encoder and its training."""
+
+    out: pathlib.Path = pathlib.Path("runs/encoder")
+    """Folder for the open_clip model, its card and the checkpoint."""
+    steps: int = 1500
+    """Steps of the optimiser."""
+    batch: int = 160
+    """Pictures per step, each with its caption."""
+    learning_rate: float = 1.5e-3
+    """The highest learning rate."""
+    warmup: int = 100
+    """Steps over which the learning rate rises."""
+    weight_decay: float = 0.05
+    """Of AdamW."""
+    bf16: bool = True
+    """Compute in bfloat16 where PyTorch's autocast deems it safe."""
+    image_size: int = 96
+    """Pixels of a side."""
+    embed_dim: int = 256
+    """Dimensions of the latent space."""
+    vision_width: int = 24
+    """Channels of the image tower's first stage; each of the three that follow doubles them."""
+    vision_blocks: int = 2
+    """Residual blocks in each of the four stages."""
+    text_width: int = 128
+    """Width of the text tower."""
+    text_layers: int = 3
+    """Layers of the text tower."""
+    context_length: int = 32
+    """Tokens of a prompt."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Batch:
+    """Pictures, captions, and which captions are true of which pictures."""
+
+    images: UInt8[Tensor, "image height width 3"]
+    tokens: Int[Tensor, "caption token"]
+    truth: Bool[Tensor, "image caption"]
+
+
+def contrastive_loss(
+    images: Float[Tensor, "image dim"],
+    texts: Float[Tensor, "caption dim"],
+    scale: Float[Tensor, ""],
+    truth: Bool[Tensor, "image caption"],
+) -> Float[Tensor, ""]:
+    """InfoNCE in both directions between each picture and its own caption, in nat.
+
+    Pairs off the diagonal that are true are left out of the denominators.
+    """
+    logits = (scale * images.float() @ texts.float().T).masked_fill(
+        truth & ~torch.eye(len(truth), dtype=torch.bool, device=truth.device), -math.inf
+    )
+    target = torch.arange(len(logits), device=logits.device)
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+
+
+def configuration(settings: EncoderSettings, vocabulary_size: int) -> dict[str, dict[str, object]]:
+    """The content of open_clip_config.json."""
+    return {
+        "model_cfg": {
+            "embed_dim": settings.embed_dim,
+            "vision_cfg": {
+                "image_size": settings.image_size,
+                "patch_size": None,
+                "width": settings.vision_width,
+                "layers": [settings.vision_blocks] * 4,
+                "head_width": 64,
+            },
+            "text_cfg": {
+                "context_length": settings.context_length,
+                "vocab_size": vocabulary_size,
+                "width": settings.text_width,
+                "heads": settings.text_width // 32,
+                "layers": settings.text_layers,
+                "hf_tokenizer_name": "tokenizer.json",
+            },
+        },
+        "preprocess_cfg": {
+            "mean": [0.5, 0.5, 0.5],
+            "std": [0.25, 0.25, 0.25],
+            "interpolation": "bicubic",
+            # Not the middle crop: a place in the picture must stay one, however wide the clip.
+            "resize_mode": "squash",
+        },
+    }
+
+
+def batches(
+    settings: EncoderSettings, tokenizer: PreTrainedTokenizerFast, device: torch.device, first: int
+) -> Iterator[Batch]:
+    """New pictures and captions for every step from `first` on; a function of seed and step."""
+    shape = {"padding": "max_length", "truncation": True, "max_length": settings.context_length, "return_tensors": "pt"}
+    for step in range(first, settings.steps):
+        start = (settings.seed * settings.steps + step) * settings.batch
+        images, facts = draw_pictures(
+            seeds("train", settings.batch, start=start, device=device), size=settings.image_size
+        )
+        generator = torch.Generator(device).manual_seed(settings.seed * 1_000_003 + step)
+        claims = draw_claims(facts, generator=generator)
+        tokens = tokenizer(sentences(claims, seed=start), **shape).input_ids.to(device)
+        yield Batch(images, tokens, claims.true_of(facts))
+
+
+def train(settings: EncoderSettings) -> list[dict[str, float]]:
+    """Train the encoder and write its open_clip folder; returns the log."""
+    device = loop.resolve_device(settings.device)
+    settings.out.mkdir(parents=True, exist_ok=True)
+    size = write_tokenizer(settings.out, filter(str.isalnum, vocabulary()), context_length=settings.context_length)
+    config = configuration(settings, size)
+    (settings.out / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
+    model = loop.initialise(lambda: open_clip.CLIP(**_towers(config["model_cfg"])), seed=settings.seed)
+    model = model.to(device, memory_format=torch.channels_last)
+    # Not open_clip's wrapper: it cleans each text of web debris, which ours have none of, for most of a step's time.
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(settings.out)
+    preprocessing = {**config["preprocess_cfg"], "size": settings.image_size}
+
+    def objective(batch: Batch, _: torch.Generator) -> dict[str, Tensor]:
+        images = model.encode_image(preprocess(batch.images, preprocessing), normalize=True)
+        texts = model.encode_text(batch.tokens, normalize=True)
+        scale = model.logit_scale.exp().clamp(max=100)
+        loss = contrastive_loss(images, texts, scale, batch.truth)
+        hit = (images.float() @ texts.float().T).argmax(1)
+        right = batch.truth.gather(1, hit[:, None]).float().mean()
+        return {"loss": loss, "retrieved": right, "scale": scale}
+
+    log = loop.fit(
+        model, objective, lambda first: loop.prefetched(batches(settings, tokenizer, device, first)), settings
+    )
+    state = {
+        name: (value.half() if value.is_floating_point() else value).contiguous().cpu()
+        for name, value in model.state_dict().items()
+    }
+    safetensors.torch.save_file(state, settings.out / "open_clip_model.safetensors")
+    return log
+
+
+def _towers(config: dict[str, object]) -> dict[str, object]:
+    """A model_cfg as arguments of open_clip's CLIP."""
+    return {
+        "embed_dim": config["embed_dim"],
+        "vision_cfg": open_clip.CLIPVisionCfg(**config["vision_cfg"]),
+        "text_cfg": open_clip.CLIPTextCfg(**config["text_cfg"]),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    settings = loop.parse(EncoderSettings, "Train the bundled encoder on Tunnel World.", arguments)
+    log = train(settings)
+    write_card(
+        settings.out,
+        {
+            "title": "The bundled encoder",
+            "what": "An open_clip model (small ResNet image tower, word-level text tower) trained from scratch on "
+            "drawn scenes.",
+            "notes": NOTES,
+            "trained_on": f"Tunnel World training scenes, {settings.steps * settings.batch:,} pictures with one "
+            f"caption each, on {_device_name(settings)}",
+            "command": shlex.join(["python", "-m", "slap_core.training.encoder", *sys.argv[1:]]),
+            "seed": settings.seed,
+            "scores": {f"train {name}": round(log[-1][name], 4) for name in ("loss", "retrieved")},
+            "licence": "Apache-2.0",
+        },
+    )
+
+
+def _device_name(settings: EncoderSettings) -> str:
+    device = loop.resolve_device(settings.device)
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,301 @@
+"""One training loop for every network: seeded, resumable, and the same numbers in the same order.
+
+AdamW; a learning rate that rises linearly for `warmup` steps and then falls along half a cosine to 0,
+
+    rate(step) = learning_rate * min(1, (step + 1) / warmup) * (1 + cos(pi step / steps)) / 2;
+
+gradients clipped to a norm; a checkpoint now and then; a line in the log now and then.
+
+Everything random is a function of (seed, step): batches are asked for *from a step on*, and the objective is given a
+generator of its step. A run that is resumed therefore continues as if it had never stopped, and no state of a random
+number generator has to be saved.
+
+A trainer is a frozen dataclass of settings that extends `LoopSettings`, whose fields become its command line:
+
+    settings = parse(SlotTraining, "Slots by reconstruction.")
+    model = initialise(lambda: Network(config), seed=settings.seed)
+    losses = fit(model, objective, batches, settings)
+"""
+
+import argparse
+import ast
+import contextlib
+import dataclasses
+import inspect
+import itertools
+import json
+import math
+import pathlib
+import queue
+import textwrap
+import threading
+import time
+import types
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["LoopSettings", "fit", "generator_of", "initialise", "parse", "prefetched", "resolve_device"]
+
+CHECKPOINT = "checkpoint.pt"
+
+Row = dict[str, int | float]
+"""One line of the log by name."""
+Batch = typing.TypeVar("Batch")
+Model = typing.TypeVar("Model")
+Settings = typing.TypeVar("Settings")
+
+
+@dataclasses.dataclass(frozen=True)
+class LoopSettings:
+    """What every trainer can be told.
+
+    Raises:
+        ValueError: for a value out of range, naming the range.
+    """
+
+    out: pathlib.Path
+    """Folder for weights, card and checkpoint."""
+    steps: int = 1000
+    """Steps of the optimiser."""
+    batch: int = 32
+    """Examples per step."""
+    learning_rate: float = 1e-3
+    """The highest learning rate."""
+    warmup: int = 50
+    """Steps over which the learning rate rises."""
+    weight_decay: float = 0.01
+    """Of AdamW."""
+    clip_norm: float = 1.0
+    """Largest norm of the gradient."""
+    seed: int = 0
+    """Of initial weights, data and noise."""
+    device: str = "auto"
+    """Where to train; auto is CUDA where there is one, else the CPU."""
+    threads: int = 0
+    """CPU threads; 0 leaves them to PyTorch."""
+    bf16: bool = False
+    """Compute in bfloat16 where PyTorch's autocast deems it safe."""
+    log_every: int = 50
+    """Steps between lines of the log."""
+    checkpoint_every: int = 500
+    """Steps between checkpoints."""
+    resume: bool = False
+    """Continue from the checkpoint in the output folder, if there is one."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "log_every", "checkpoint_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
+        for name in ("warmup", "weight_decay", "threads", "seed"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}.")
+        for name in ("learning_rate", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be above 0, got {getattr(self, name)}.")
+
+
+def fit(
+    model: nn.Module,
+    objective: Callable[[Batch, torch.Generator], Mapping[str, Tensor]],
+    batches: Callable[[int], Iterable[Batch]],
+    settings: LoopSettings,
+) -> list[Row]:
+    """The log: one row of step, means of the losses since the row before, learning rate and steps per second.
+
+    Trains `model` in place and leaves it in evaluation mode.
+
+    Args:
+        model: on the device it trains on; parameters that do not require gradients stay as they are.
+        objective: from a batch and a generator (on the CPU) to named scalars; the one called "loss" is minimised.
+        batches: given a step, the batches from that step on, one for each step to `settings.steps` at least.
+        settings: rates, lengths, folders.
+
+    Raises:
+        ValueError: if the batches end early, or the loss is no longer finite.
+    """
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
+    device = parameters[0].device
+    first, log = _restore(model, optimizer, settings)
+    model.train()
+    sums: dict[str, Tensor] = {}
+    counted, since = 0, time.perf_counter()
+    iterator = iter(batches(first))
+    for step in range(first, settings.steps):
+        try:
+            batch = next(iterator)
+        except StopIteration:
+            raise ValueError(f"{settings.steps} steps need as many batches; they ended before step {step}.") from None
+        rate = learning_rate(step, settings)
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        with torch.autocast(device.type, torch.bfloat16, enabled=settings.bf16):
+            losses = objective(batch, generator_of(settings.seed, step))
+        optimizer.zero_grad(set_to_none=True)
+        losses["loss"].backward()
+        nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
+        optimizer.step()
+        # Sums stay on the device: reading them at every step would make a GPU wait.
+        sums = {name: value.detach().float() + sums.get(name, 0.0) for name, value in losses.items()}
+        counted += 1
+        done = step + 1
+        if done % settings.log_every == 0 or done == settings.steps:
+            row = {name: float(value) / counted for name, value in sums.items()}
+            if not math.isfinite(row["loss"]):
+                raise ValueError(f"The loss is {row['loss']} at step {done}; lower the learning rate and resume.")
+            speed = counted / max(time.perf_counter() - since, 1e-9)
+            log.append({"step": done, **row, "learning_rate": rate, "steps_per_second": speed})
+            print(_line(log[-1], settings.steps), flush=True)
+            sums, counted, since = {}, 0, time.perf_counter()
+        if done % settings.checkpoint_every == 0 and done < settings.steps:
+            _save(model, optimizer, done, log, settings)
+    model.eval()
+    (settings.out / CHECKPOINT).unlink(missing_ok=True)
+    return log
+
+
+def prefetched(items: Iterable[Batch], *, depth: int = 2) -> Iterator[Batch]:
+    """The same items, made by a thread up to `depth` of them ahead: drawing pictures and learning overlap.
+
+    An exception in the thread is raised here.
+    """
+    waiting: queue.Queue[tuple[bool, Any]] = queue.Queue(maxsize=depth)
+    stop = threading.Event()
+
+    def put(entry: tuple[bool, Any]) -> bool:
+        while not stop.is_set():
+            with contextlib.suppress(queue.Full):
+                waiting.put(entry, timeout=0.1)
+                return True
+        return False
+
+    def work() -> None:
+        try:
+            for item in items:
+                if not put((True, item)):
+                    return
+            put((False, None))
+        except BaseException as error:
+            put((False, error))
+
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
+    thread.start()
+    try:
+        while True:
+            more, item = waiting.get()
+            if more:
+                yield item
+            elif item is None:
+                return
+            else:
+                raise item
+    finally:
+        stop.set()
+        thread.join()
+
+
+def learning_rate(step: int, settings: LoopSettings) -> float:
+    """The learning rate of a step, counted from 0."""
+    rise = min(1.0, (step + 1) / max(settings.warmup, 1))
+    return settings.learning_rate * rise * (1 + math.cos(math.pi * step / settings.steps)) / 2
+
+
+def generator_of(seed: int, step: int) -> torch.Generator:
+    """A generator on the CPU for whatever is random in one step of one run."""
+    return torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
+
+
+def initialise(build: Callable[[], Model], *, seed: int) -> Model:
+    """What `build` makes with its initial weights drawn from `seed`; the global generator is left as it was."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return build()
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device of that name; "auto" is CUDA where there is one, else the CPU."""
+    return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
+
+
+def parse(kind: type[Settings], description: str, arguments: Sequence[str] | None = None) -> Settings:
+    """The settings that a command line gives: one flag for each field, its help the field's docstring.
+
+    Args:
+        kind: a dataclass whose fields are int, float, str, bool, Path, Literal, a tuple of one of these, or None.
+        description: the first line of the help.
+        arguments: of the command line; None for the real ones.
+
+    Raises:
+        ValueError: from the settings themselves, for values out of range.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
+    hints, helps = typing.get_type_hints(kind), _field_docstrings(kind)
+    for field in dataclasses.fields(kind):
+        flag = f"--{field.name.replace('_', '-')}"
+        options: dict[str, Any] = {"help": helps.get(field.name, " ").replace("%", "%%")}
+        if field.default is dataclasses.MISSING:
+            options["required"] = True
+        else:
+            options["default"] = field.default
+        hint = hints[field.name]
+        if isinstance(hint, types.UnionType):
+            hint = next(part for part in typing.get_args(hint) if part is not type(None))
+        if hint is bool:
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
+        elif typing.get_origin(hint) is typing.Literal:
+            parser.add_argument(flag, choices=typing.get_args(hint), **options)
+        elif typing.get_origin(hint) is tuple:
+            parser.add_argument(flag, type=typing.get_args(hint)[0], nargs="+", **options)
+        else:
+            parser.add_argument(flag, type=hint, **options)
+    values = vars(parser.parse_args(arguments))
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def _field_docstrings(kind: type) -> dict[str, str]:
+    """The string below each field, which Python itself does not keep."""
+    found: dict[str, str] = {}
+    for cls in reversed(kind.__mro__[:-1]):
+        body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body
+        for field, text in itertools.pairwise(body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
+                found[field.target.id] = str(text.value.value)
+    return found
+
+
+def _line(row: Row, steps: int) -> str:
+    losses = "  ".join(
+        f"{name} {value:.4f}"
+        for name, value in row.items()
+        if name not in ("step", "learning_rate", "steps_per_second")
+    )
+    return (
+        f"step {row['step']:>6}/{steps}  {losses}  rate {row['learning_rate']:.1e}  "
+        f"{row['steps_per_second']:.1f} steps/s"
+    )
+
+
+def _save(
+    model: nn.Module, optimizer: torch.optim.Optimizer, step: int, log: list[Row], settings: LoopSettings
+) -> None:
+    settings.out.mkdir(parents=True, exist_ok=True)
+    partial = settings.out / (CHECKPOINT + ".partial")
+    state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step, "log": json.dumps(log)}
+    torch.save(state, partial)
+    partial.replace(settings.out / CHECKPOINT)  # at once: an interrupted save leaves the older checkpoint
+
+
+def _restore(model: nn.Module, optimizer: torch.optim.Optimizer, settings: LoopSettings) -> tuple[int, list[Row]]:
+    path = settings.out / CHECKPOINT
+    if not settings.resume or not path.exists():
+        return 0, []
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    model.load_state_dict(state["model"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["step"], json.loads(state["log"])

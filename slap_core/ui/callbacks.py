@@ -1,0 +1,191 @@
+"""What the buttons do: the stages of the main job -> what each part of the page shows.
+
+`run` is a generator, so that the page fills in stage by stage and a cancel ends the job between two steps; closing it
+closes the job, and with it the decoder's process. Nothing here keeps anything between two calls. Errors of the library
+are sentences for people and are shown; anything else is logged here and told in general words.
+"""
+
+import contextlib
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from slap_core.views.titles import PROMISES, TITLES
+
+__all__ = ["DEADLINE_SECONDS", "STAGES", "blank", "run", "summarise"]
+
+log = logging.getLogger(__name__)
+
+DEADLINE_SECONDS = 900.0
+"""One run may take this long; a Space has other visitors."""
+
+STAGES = ("decode", "encode", "solve", "map", "scan", "slots", "UMAP")
+"""What the person sees of the seven stages, in their order."""
+
+DOING = (
+    "Reading the frames",
+    "Encoding the frames and the query",
+    "Solving for the paths",
+    "Drawing the map (PCA)",
+    "Solving again for every λ",
+    "Finding the slots",
+    "Drawing the map (UMAP)",
+)
+
+UNEXPECTED = "Something went wrong on the server, and it was logged there. Run it again, or try another clip."
+NOT_COMPUTED = "Not computed, because the run ended before it."
+
+Steps = Callable[..., Iterator[Any]]
+"""`slap_core.analysis.analyse_steps`, or what stands in for it in a test."""
+
+
+def blank(name: str, state: str = "empty", message: str = "", *, run: str = "") -> str:
+    """The JSON of a view without a figure: what it will show, what it waits for, or what went wrong."""
+    view = {"name": name, "title": TITLES[name], "state": state, "message": message or PROMISES[name], "run": run}
+    return json.dumps({**view, "headline": "", "caption": "", "description": "", "notes": []})
+
+
+def run(video: str | None, query: str | None, *, steps: Steps, **settings: object) -> Iterator[dict[str, str]]:
+    """What changes on the page, step by step: JSON by the names of the views, and "status".
+
+    Args:
+        video: path of the uploaded video.
+        query: what to look for, in words.
+        steps: yields the stages and `Progress`.
+        **settings: fields of `Settings`.
+    """
+    ticket = uuid.uuid4().hex
+    progress = _Progress(ticket)
+    waiting = dict.fromkeys(TITLES)
+    yield {name: blank(name, "loading", run=ticket) for name in waiting} | {"status": progress.json()}
+    try:
+        if not video:
+            raise ValueError("There is no video yet: upload one, or choose an example.")
+        from slap_core.stages import Progress  # late: the page is up before torch is
+        from slap_core.views import figures
+
+        found = figures.Found()
+        with contextlib.closing(steps(video, query, **_typed(settings))) as job:
+            for step in job:
+                if isinstance(step, Progress):
+                    progress.fraction = step.fraction
+                    changed = {}
+                else:
+                    changed = _views(figures.update(found, step), ticket)
+                    progress.advance()
+                    for name in changed:
+                        waiting.pop(name, None)
+                yield changed | {"status": progress.json()}
+                progress.check_deadline()
+    except ValueError as error:
+        yield _failed(waiting, str(error), progress)
+    except Exception:
+        log.exception("A run failed")
+        yield _failed(waiting, UNEXPECTED, progress)
+
+
+def summarise(video: str | None, query: str | None, *, steps: Steps, **settings: object) -> dict[str, Any]:
+    """The numbers of a whole run (settings, drift of every method, lambda*, certificate, versions), ready for JSON.
+
+    Raises:
+        ValueError: for a video, query or setting that cannot be used.
+    """
+    if not video:
+        raise ValueError("There is no video: send one.")
+    from slap_core.analysis import Collector
+    from slap_core.report import summary
+    from slap_core.stages import Progress, Settings
+
+    settings = _typed(settings)
+    collector = Collector(Settings(**settings))
+    start = time.monotonic()
+    with contextlib.closing(steps(video, query, **settings)) as job:
+        for step in job:
+            if not isinstance(step, Progress):
+                collector.add(step)
+            _check_deadline(start)
+    return summary(collector.analysis())
+
+
+class _Progress:
+    """The stages done, the one being done, and their seconds."""
+
+    def __init__(self, ticket: str) -> None:
+        self.fraction = 0.0
+        self._ticket = ticket
+        self._seconds: list[float] = []
+        self._start = self._last = time.monotonic()
+
+    def advance(self) -> None:
+        now = time.monotonic()
+        self._seconds.append(now - self._last)
+        self._last, self.fraction = now, 0.0
+
+    def check_deadline(self) -> None:
+        _check_deadline(self._start)
+
+    def json(self, failure: str = "") -> str:
+        done = len(self._seconds)
+        finished = done >= len(STAGES)
+        stages = []
+        for index, name in enumerate(STAGES):
+            state = "done" if index < done else "waiting" if index > done else "failed" if failure else "active"
+            seconds = f"{self._seconds[index]:.2g} s" if index < done else ""
+            stages.append({"name": name, "state": state, "seconds": seconds})
+        if failure:
+            sentence = failure
+        elif finished:
+            sentence = f"Done in {self._last - self._start:.3g} s."
+        else:
+            share = f": {100 * self.fraction:.0f} %" if self.fraction > 0 else ""
+            sentence = f"{DOING[done]}{share} …"
+        state = "failed" if failure else "ready" if finished else "loading"
+        fraction = 0.0 if failure or finished else self.fraction
+        return json.dumps(
+            {"state": state, "stages": stages, "sentence": sentence, "fraction": fraction, "run": self._ticket}
+        )
+
+
+def _check_deadline(start: float) -> None:
+    if time.monotonic() - start > DEADLINE_SECONDS:
+        raise ValueError(
+            f"The run was given up after {DEADLINE_SECONDS / 60:.0f} minutes; use fewer frames or a smaller encoder."
+        )
+
+
+def _typed(settings: dict[str, Any]) -> dict[str, Any]:
+    """Sliders give floats, and a browser may send anything: whole numbers are made whole, names are stripped.
+
+    Raises:
+        ValueError: for what is no number or no name.
+    """
+    for name, value in settings.items():
+        if name in ("encoder", "potential"):
+            good = isinstance(value, str) and len(value) <= 300
+        else:
+            good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
+        if not good:
+            raise ValueError(f"{name} cannot be used: it must be a {'name' if isinstance(value, str) else 'number'}.")
+    if not str(settings.get("encoder", "bundled")).strip():
+        settings = settings | {"encoder": "bundled"}
+    whole = {name: int(value) for name, value in settings.items() if isinstance(value, float) and value.is_integer()}
+    return settings | {name: value for name, value in whole.items() if name in ("keep_every", "max_frames")}
+
+
+def _views(views: dict[str, Any], ticket: str) -> dict[str, str]:
+    import dataclasses
+
+    return {name: dataclasses.replace(view, run=ticket).to_json() for name, view in views.items()}
+
+
+def _failed(waiting: dict[str, None], sentence: str, progress: _Progress) -> dict[str, str]:
+    """The first view that is still awaited says what went wrong; the others, that they were not computed."""
+    messages = [sentence, *[NOT_COMPUTED] * len(waiting)]
+    views = {
+        name: blank(name, "failed", message, run=uuid.uuid4().hex)
+        for name, message in zip(waiting, messages, strict=False)
+    }
+    return views | {"status": progress.json(failure=sentence)}

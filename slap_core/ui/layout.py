@@ -1,0 +1,216 @@
+"""The page: what stands where, and which callback each control calls."""
+
+import html
+import json
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import gradio as gr
+
+from slap_core.ui import callbacks
+from slap_core.views.titles import TITLES
+
+__all__ = ["UPLOAD_MEGABYTES", "build_page"]
+
+UPLOAD_MEGABYTES = 100
+
+OPENING = """
+<h1>SLAP Explorer</h1>
+<p class="lead">Take most of the frames out of a video. To an image encoder each frame is a point on a sphere, and the
+video is a path from point to point; now the path has holes. How should it cross them? As nature would: along the path
+of <em>least action</em>. Moving costs; agreeing with your words pays. Below you see the missing stretch being
+recovered that way, and how close it comes to the frames that were really there.</p>
+"""
+
+EQUATION = r"$$S[z] \;=\; \sum_i \frac{\mu}{2h_i}\, d(z_i, z_{i+1})^2 \;-\; \lambda \sum_i w_i\, P(z_i, q)$$"
+
+TERMS = """
+<dl>
+<div><dt>S, the action</dt><dd>What the recovered path makes as small as it can: the sum of T minus λ times the sum of
+P.</dd></div>
+<div><dt>T, kinetic energy</dt><dd>The cost of moving: the angle d from one latent z to the next, squared, over the
+time h between them, times the mass μ.</dd></div>
+<div><dt>P, potential</dt><dd>How well a latent z agrees with your query q, over its share w of the time. The path
+bends towards high P and lingers there, as a thrown ball lingers at the top of its arc.</dd></div>
+<div><dt>λ, the coupling</dt><dd>How hard the query pulls. At λ = 0 the path is SLERP, the straight line of the sphere;
+λ is about the radians of bending at the middle of a gap.</dd></div>
+</dl>
+"""
+
+VIEW = '<div class="slap-host"></div>'
+
+
+def build_page(*, steps: callbacks.Steps, examples: pathlib.Path) -> gr.Blocks:
+    """The page, not yet launched.
+
+    Args:
+        steps: the main job, as `slap_core.analysis.analyse_steps`.
+        examples: folder with the bundled clips and their `clips.json`.
+    """
+    clips = _read_examples(examples)
+    with gr.Blocks(title="SLAP Explorer", analytics_enabled=False, delete_cache=(300, 1800)) as page:
+        with gr.Row(elem_id="top"):
+            with gr.Column(scale=3, min_width=320):
+                gr.HTML(OPENING, elem_id="opening", apply_default_css=False)
+            with gr.Column(scale=2, min_width=300):
+                gr.Markdown(
+                    EQUATION, elem_id="equation", latex_delimiters=[{"left": "$$", "right": "$$", "display": True}]
+                )
+        gr.HTML(TERMS, elem_id="terms", apply_default_css=False)
+        with gr.Row(equal_height=False):
+            with gr.Column(scale=1, min_width=300, elem_id="controls"):
+                inputs, buttons, gallery = _controls(clips)
+            with gr.Column(scale=3, min_width=320, elem_id="views"):
+                shown = _views()
+        _wire(page, inputs, buttons, gallery, shown, clips, steps)
+    return page.queue(default_concurrency_limit=1, max_size=20)
+
+
+def _read_examples(folder: pathlib.Path) -> list[dict[str, Any]]:
+    """The bundled clips that are really there: file (a path), title, query, note."""
+    index = folder / "clips.json"
+    if not index.is_file():
+        return []
+    clips = [clip | {"path": (folder / clip["file"]).resolve()} for clip in json.loads(index.read_text("utf-8"))]
+    return [clip for clip in clips if clip["path"].is_file()]
+
+
+def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any], gr.HTML]:
+    video = gr.Video(label="Video", sources=["upload"], elem_id="input-video", height=220, autoplay=False)
+    gr.HTML(
+        f'<p id="limits">Up to {UPLOAD_MEGABYTES} MB and 4 hours; MP4, MOV, MKV, WebM, AVI, FLV, Ogg, GIF or MPEG-TS. '
+        "Of a long video frames are taken evenly, as many as “frames at most” says.</p>",
+        apply_default_css=False,
+    )
+    gallery = gr.HTML(
+        _gallery(clips),
+        elem_id="examples",
+        apply_default_css=False,
+        visible=bool(clips),
+        js_on_load="slap.mountExamples(element, (index) => trigger('pick', {index}))",
+    )
+    query = gr.Textbox(
+        label="Query: what to look for", placeholder="a red car", max_length=200, max_lines=2, elem_id="input-query"
+    )
+    keep_every = gr.Slider(
+        1, 32, value=4, step=1, label="Keep 1 frame in", info="The others are taken away.", elem_id="input-keep-every"
+    )
+    coupling = gr.Slider(
+        0, 10, value=0.5, step=0.05, label="λ, pull of the query", info="0 is SLERP.", elem_id="input-coupling"
+    )
+    with gr.Row():
+        run = gr.Button("Run", variant="primary", elem_id="button-run", min_width=120)
+        stop = gr.Button("Stop", interactive=False, elem_id="button-stop", min_width=80)
+    with gr.Accordion("Advanced", open=False):
+        mass = gr.Slider(0.1, 10, value=1, step=0.1, label="μ, mass", info="Inertia; only λ/μ matters for the path.")
+        potential = gr.Dropdown(
+            [("learned if there is one", "auto"), ("learned", "learned"), ("static: cosine to the query", "static"),
+             ("off", "off")],
+            value="auto", label="P, potential",
+        )  # fmt: skip
+        encoder = gr.Textbox(
+            label="Encoder", value="bundled", max_lines=1, max_length=200,
+            info="bundled, an open_clip model (ViT-B-32/laion2b_s34b_b79k) or hf-hub:owner/name; others than the "
+            "bundled one are downloaded once.",
+        )  # fmt: skip
+        max_frames = gr.Slider(2, 512, value=64, step=1, label="Frames at most", info="Taken evenly over the video.")
+    gr.HTML(
+        '<p id="privacy">Your video is processed by the machine that serves this page, is seen by no other visitor, '
+        "and is deleted within half an hour.</p>",
+        apply_default_css=False,
+    )
+    settings = {
+        "keep_every": keep_every, "coupling": coupling, "mass": mass, "potential": potential, "encoder": encoder,
+        "max_frames": max_frames,
+    }  # fmt: skip
+    return {"video": video, "query": query, **settings}, {"run": run, "stop": stop}, gallery
+
+
+def _gallery(clips: list[dict[str, Any]]) -> str:
+    items = "".join(
+        f'<li><button type="button" id="example-{index}" data-index="{index}">'
+        f'<video muted playsinline preload="metadata" tabindex="-1" aria-hidden="true" '
+        f'src="gradio_api/file={html.escape(clip["path"].as_posix())}#t=0.8"></video>'
+        f'<span class="name">{html.escape(clip["title"])}</span></button>'
+        f'<p class="note" hidden>{html.escape(clip.get("note", ""))}</p></li>'
+        for index, clip in enumerate(clips)
+    )
+    return f'<h2>Examples</h2><ul>{items}</ul><p class="chosen" aria-live="polite"></p>'
+
+
+def _views() -> dict[str, gr.HTML]:
+    """The status line and the views, by name."""
+    status = gr.HTML(
+        "",
+        elem_id="run-status",
+        apply_default_css=False,
+        html_template='<div class="slap-status"></div>',
+        js_on_load="slap.mountStatus(element, props, watch)",
+    )
+    views = {
+        name: gr.HTML(
+            callbacks.blank(name),
+            elem_id=f"view-{name}",
+            apply_default_css=False,
+            html_template=VIEW,
+            js_on_load=f"slap.mount(element, props, watch, 'view-{name}')",
+        )
+        for name in TITLES
+    }
+    return {"status": status, **views}
+
+
+def _wire(
+    page: gr.Blocks,
+    inputs: dict[str, Any],
+    buttons: dict[str, Any],
+    gallery: gr.HTML,
+    shown: dict[str, gr.HTML],
+    clips: list[dict[str, Any]],
+    steps: callbacks.Steps,
+) -> None:
+    names, private = list(inputs), {"api_visibility": "private"}
+    run, stop = buttons["run"], buttons["stop"]
+
+    def start(*values: object) -> Iterator[dict[Any, Any]]:
+        arguments = dict(zip(names, values, strict=True))
+        first = {run: gr.Button(interactive=False), stop: gr.Button(interactive=True)}
+        for changes in callbacks.run(steps=steps, **arguments):
+            yield {shown[name]: value for name, value in changes.items()} | first
+            first = {}
+        yield {run: gr.Button(interactive=True), stop: gr.Button(interactive=False)}
+
+    def stopped() -> tuple[gr.Button, gr.Button]:
+        return gr.Button(interactive=True), gr.Button(interactive=False)
+
+    def pick(event: gr.EventData) -> tuple[str, str]:
+        index = getattr(event, "index", None)
+        if not isinstance(index, int) or not 0 <= index < len(clips):
+            raise gr.Error("There is no such example.")
+        return str(clips[index]["path"]), clips[index]["query"]
+
+    def analyse(video: str | None, query: str, keep_every: float = 4, coupling: float = 0.5) -> dict[str, Any]:
+        try:
+            return callbacks.summarise(video, query, steps=steps, keep_every=keep_every, coupling=coupling)
+        except ValueError as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    everything = [*shown.values(), run, stop]
+    event = gr.on(
+        [run.click, inputs["query"].submit],
+        start, list(inputs.values()), everything, show_progress="hidden", trigger_mode="once",
+        js="(...values) => { slap.queued(); return values; }", **private,
+    )  # fmt: skip
+    event.failure(None, js="() => slap.refused()", **private)
+    stop.click(stopped, None, [run, stop], cancels=[event], queue=False, js="() => slap.stopped()", **private)
+    gallery.pick(pick, None, [inputs["video"], inputs["query"]], show_progress="hidden", queue=False, **private)
+    gr.Button(visible=False).click(
+        analyse,
+        [inputs["video"], inputs["query"], inputs["keep_every"], inputs["coupling"]],
+        gr.JSON(visible=False),
+        api_name="analyse",
+        api_description="Recover the dropped frames of a video in latent space. Returns settings, versions, drift of "
+        "every method, lambda*, the scan over lambda and the certificate.",
+    )
+    page.load(None, js="() => slap.opened()", **private)

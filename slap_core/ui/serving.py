@@ -1,0 +1,78 @@
+"""How the page is served: what the browser may fetch, the limits, and what is warmed up while a person reads."""
+
+import html
+import logging
+import pathlib
+import threading
+from typing import Any
+
+import gradio as gr
+
+from slap_core.ui.layout import UPLOAD_MEGABYTES
+from slap_core.ui.theme import theme
+from slap_core.views import browser
+
+__all__ = ["launch_settings", "warm_up"]
+
+log = logging.getLogger(__name__)
+
+STATIC = pathlib.Path(__file__).parent / "static"
+
+
+def launch_settings(examples: pathlib.Path, *, private: pathlib.Path) -> dict[str, Any]:
+    """Arguments of `Blocks.launch`; lets the browser fetch plotly's library and the example clips, nothing else.
+
+    Args:
+        examples: folder of the bundled clips.
+        private: folder of the program, from which nothing but the examples may be served.
+    """
+    library = browser.plotly_library()
+    gr.set_static_paths([library, examples])
+    program = [path for path in private.resolve().iterdir() if path.name != "assets"]
+    return {
+        "theme": theme(),
+        "head": _head(library),
+        "allowed_paths": [str(examples)],
+        "blocked_paths": [str(path) for path in program],
+        "max_file_size": f"{UPLOAD_MEGABYTES}mb",
+        "show_error": False,
+        "ssr_mode": False,
+        "enable_monitoring": False,
+        "strict_cors": True,
+        "share": False,
+        "footer_links": ["api"],
+    }
+
+
+def _head(library: pathlib.Path) -> str:
+    style = browser.style() + (STATIC / "page.css").read_text(encoding="utf-8")
+    script = browser.script() + (STATIC / "page.js").read_text(encoding="utf-8")
+    address = html.escape(f"gradio_api/file={library.as_posix()}")
+    return f"<meta name='slap-plotly' content='{address}'>\n<style>\n{style}\n</style>\n<script>\n{script}\n</script>"
+
+
+def warm_up() -> threading.Thread:
+    """A background thread that imports what a first run needs, loads the bundled encoder and compiles UMAP's loops."""
+
+    def work() -> None:
+        try:
+            import torch
+
+            from slap_core import sphere
+            from slap_core.analysis import analyse_steps  # noqa: F401  the import is the point
+            from slap_core.pretrained import load_encoder
+            from slap_core.types import Latents
+            from slap_core.views import figures  # noqa: F401
+            from slap_core.views.projection import project
+
+            load_encoder("bundled")
+            points = sphere.normalize(torch.randn(40, 8, generator=torch.Generator().manual_seed(0)))
+            latents = Latents(points, torch.arange(40.0))
+            project(latents, latents, {}, None, method="UMAP")
+        except Exception:
+            # The page works without: the first run then waits longer, or says itself what is missing.
+            log.exception("Warming up failed")
+
+    thread = threading.Thread(target=work, name="warm-up", daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,78 @@
+/* Joins the views to gradio: each view is a gr.HTML whose value is the view's JSON. */
+(() => {
+  "use strict";
+  const slap = window.slap;
+  slap.plotlyUrl = document.querySelector("meta[name='slap-plotly']").content;
+
+  slap.mount = (element, props, watch, id) => {
+    const host = document.getElementById(id);
+    const show = () => {
+      if (props.value) slap.render(host, JSON.parse(props.value), element.querySelector(".slap-host"));
+    };
+    watch("value", show);
+    show();
+  };
+
+  /* A click on an example fills in its clip and query, and shows what it is about. */
+  slap.mountExamples = (element, pick) => {
+    element.addEventListener("click", (event) => {
+      const button = event.target.closest("button[data-index]");
+      if (!button) return;
+      element.querySelectorAll("button").forEach((b) => b.setAttribute("aria-pressed", String(b === button)));
+      element.querySelector(".chosen").textContent = button.parentElement.querySelector(".note").textContent;
+      pick(Number(button.dataset.index));
+    });
+  };
+
+  /* The stages of a run and one sentence about where it stands, read aloud when it changes. */
+  slap.mountStatus = (element, props, watch) => {
+    const target = element.querySelector(".slap-status");
+    const list = slap.make("ol", "slap-stages");
+    const sentence = slap.make("p", "slap-sentence");
+    sentence.setAttribute("aria-live", "polite");
+    target.replaceChildren(sentence, list);
+    slap.status = (status) => {
+      target.dataset.state = status.state;
+      list.replaceChildren(
+        ...status.stages.map(({ name, state, seconds }) => {
+          const item = slap.make("li", "", seconds ? `${name} ${seconds}` : name);
+          item.dataset.state = state;
+          if (state === "active") item.style.setProperty("--share", `${100 * status.fraction}%`);
+          return item;
+        }),
+      );
+      if (sentence.textContent !== status.sentence) sentence.textContent = status.sentence;
+    };
+    const show = () => props.value && slap.status(JSON.parse(props.value));
+    watch("value", show);
+    show();
+  };
+
+  const say = (sentence) => slap.status?.({ state: "empty", stages: [], sentence });
+
+  function replaceWaiting(state, message) {
+    slap.views.forEach((view, host) => {
+      if (view.state === "loading" && host.isConnected) slap.render(host, { ...view, state, message });
+    });
+  }
+
+  slap.queued = () => say("Waiting for a free place …");
+
+  /* What was still awaited when a run was stopped says so; what had come stays. */
+  slap.stopped = () => {
+    replaceWaiting("empty", "Stopped before this was computed. Press Run to begin again.");
+    say("Stopped.");
+  };
+
+  slap.refused = () => {
+    const sentence = "The server could not take this run: too many are waiting, or the connection was lost. Try again.";
+    replaceWaiting("failed", sentence);
+    say(sentence);
+  };
+
+  /* Gradio's dark theme is a class on the body. Plotly's library is fetched while the person still reads. */
+  slap.opened = () => {
+    new MutationObserver(slap.redraw).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+    slap.plotly(slap.plotlyUrl).catch(() => {}); // whoever needs it says so
+  };
+})();

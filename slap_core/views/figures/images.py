@@ -1,0 +1,38 @@
+"""Small pictures for the page: one sprite sheet for all frames of a clip, so that a hover needs no request."""
+
+import base64
+import io
+import math
+
+import torch
+from jaxtyping import UInt8
+from PIL import Image
+from torch import Tensor
+
+__all__ = ["bytes_base64", "sprite_sheet"]
+
+
+def sprite_sheet(frames: UInt8[Tensor, "time height width 3"], *, longest_side: int = 128) -> dict[str, object]:
+    """One JPEG of all frames, row by row: {src, columns, rows, width, height, count}; width and height of one frame in
+    pixels.
+
+    Frames larger than `longest_side` are reduced to it, smaller ones stay as they are.
+    """
+    count, height, width = frames.shape[:3]
+    scale = min(1.0, longest_side / max(height, width))
+    width, height = max(1, round(width * scale)), max(1, round(height * scale))
+    columns = max(1, math.ceil(math.sqrt(count * height / width)))
+    rows = max(1, math.ceil(count / columns))
+    sheet = Image.new("RGB", (columns * width, rows * height))
+    for index, frame in enumerate(frames):
+        small = Image.fromarray(frame.cpu().numpy()).resize((width, height), Image.Resampling.LANCZOS, reducing_gap=2.0)
+        sheet.paste(small, (index % columns * width, index // columns * height))
+    buffer = io.BytesIO()
+    sheet.save(buffer, format="JPEG", quality=80)
+    source = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    return {"src": source, "columns": columns, "rows": rows, "width": width, "height": height, "count": count}
+
+
+def bytes_base64(values: Tensor) -> str:
+    """Numbers between 0 and 1 as base64 of one byte each, in row-major order."""
+    return base64.b64encode((values.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy().tobytes()).decode("ascii")

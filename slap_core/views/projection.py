@@ -1,0 +1,99 @@
+"""Two coordinates for every latent that is drawn: PCA at once, UMAP when it is ready.
+
+Both are fitted on the true latents of the clip and on the recovered paths together, so that nothing is drawn outside of
+what the projection knows. Latents on the sphere are compared by their angle (UMAP's cosine metric). The share of
+neighbourhoods that survive is reported as *trustworthiness* (Venna and Kaski 2001): near 1 the map can be read, near
+0.5 its neighbours mean nothing.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from slap_core.stages import Projected
+from slap_core.types import Latents, Solution
+
+__all__ = ["project"]
+
+NEIGHBOURS = 12
+FEWEST_FOR_UMAP = 8
+
+
+def project(
+    truth: Latents,
+    seen: Latents,
+    solutions: Mapping[str, Solution],
+    query: Float[Tensor, "dim"] | None,
+    *,
+    method: Literal["PCA", "UMAP"],
+    seed: int = 0,
+) -> Projected:
+    """The latent map of the true latents, the anchors and every method's path.
+
+    Args:
+        truth: latents of all frames.
+        seen: latents of the kept frames.
+        solutions: by method.
+        query: unit latent of the query, drawn as a star.
+        method: "PCA" (deterministic, instantly) or "UMAP" (seeded). With fewer than 8 distinct points UMAP has no
+            neighbourhoods to preserve: the map is PCA then, and its note says so.
+        seed: of UMAP.
+    """
+    points = torch.cat([truth.points, *(solution.path(truth.times) for solution in solutions.values())])
+    # Anchors lie on every path: drawn often, fitted once.
+    distinct, place = np.unique(points.detach().cpu().double().numpy().round(9), axis=0, return_inverse=True)
+    note = ""
+    if method == "UMAP" and len(distinct) < FEWEST_FOR_UMAP:
+        method, note = "PCA", f"UMAP needs at least {FEWEST_FOR_UMAP} different points; this is PCA."
+    star = None if query is None else query.detach().cpu().double().numpy()[None]
+    flat, flat_star = _umap(distinct, star, seed) if method == "UMAP" else _pca(distinct, star)
+    parts = torch.from_numpy(flat[place.reshape(-1)]).split(len(truth))
+    paths = dict(zip(solutions, parts[1:], strict=True))
+    return Projected(
+        method=method,
+        truth=parts[0],
+        anchors=parts[0][torch.isin(truth.times, seen.times)],
+        paths=paths,
+        steps=truth.times,
+        recovered={name: paths[name][torch.isin(truth.times, solutions[name].times)] for name in solutions},
+        query=None if flat_star is None else torch.from_numpy(flat_star[0]),
+        trustworthiness=_trustworthiness(truth.points, parts[0]),
+        seed=seed,
+        note=note,
+    )
+
+
+def _pca(points: np.ndarray, star: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+    """Exact PCA by the singular value decomposition, with the sign fixed: each axis's largest loading is positive."""
+    mean = points.mean(0)
+    _, _, axes = np.linalg.svd(points - mean, full_matrices=False)
+    axes = axes[:2]
+    if len(axes) < 2:  # a single point has no second axis
+        axes = np.concatenate([axes, np.zeros((2 - len(axes), points.shape[1]))])
+    axes = axes * np.where(np.take_along_axis(axes, np.abs(axes).argmax(1)[:, None], 1) < 0, -1.0, 1.0)
+    return (points - mean) @ axes.T, None if star is None else (star - mean) @ axes.T
+
+
+def _umap(points: np.ndarray, star: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+    import umap  # numba compiles on first use: never at import
+
+    neighbours = min(NEIGHBOURS, len(points) - 1)
+    model = umap.UMAP(n_neighbors=neighbours, min_dist=0.15, metric="cosine", random_state=seed, n_jobs=1)
+    flat = model.fit_transform(points.astype(np.float32))
+    placed = None if star is None else model.transform(star.astype(np.float32))
+    return flat.astype(np.float64), None if placed is None else placed.astype(np.float64)
+
+
+def _trustworthiness(latents: Float[Tensor, "time dim"], flat: Float[Tensor, "time 2"]) -> float | None:
+    from sklearn.manifold import trustworthiness
+
+    if len(latents) < FEWEST_FOR_UMAP:
+        return None
+    neighbours = min(5, (len(latents) - 1) // 2)
+    return float(
+        trustworthiness(latents.detach().cpu().double().numpy(), flat.numpy(), n_neighbors=neighbours, metric="cosine")
+    )

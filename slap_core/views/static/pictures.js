@@ -1,0 +1,237 @@
+/* The film strip and the slots: pictures made of the sprite sheets that a view carries. */
+(() => {
+  "use strict";
+  const slap = window.slap;
+  const { make } = slap;
+
+  slap.describeFrame = (frame) => {
+    const strip = slap.strip;
+    if (!strip) return `frame ${frame}`;
+    return `frame ${frame}, ${strip.times[frame].toFixed(2)} s, ${strip.kept.includes(frame) ? "kept" : "dropped"}`;
+  };
+
+  /* Film strip: one group for each anchor and the dropped frames after it, so that lines break at anchors. */
+  slap.draw.strip = (body, { data }) => {
+    slap.sprite = data.sprite;
+    slap.strip = data;
+    const kept = new Set(data.kept);
+    const list = make("ol", "slap-strip");
+    let group = null;
+    data.times.forEach((time, frame) => {
+      if (kept.has(frame) || !group) {
+        group = make("li");
+        list.append(group);
+      }
+      const cell = make("span", kept.has(frame) ? "slap-frame" : "slap-frame is-dropped");
+      cell.dataset.frame = frame;
+      cell.setAttribute("role", "img");
+      cell.setAttribute("aria-label", slap.describeFrame(frame));
+      cell.append(slap.picture(data.sprite, frame), make("span", "slap-time", time.toFixed(2)));
+      group.append(cell);
+    });
+    const longest = Math.max(...Array.from(list.children, (item) => item.childElementCount));
+    list.style.setProperty("--longest", longest);
+    list.classList.toggle("is-long", longest > 8);
+    list.addEventListener("pointerover", (event) => {
+      const cell = event.target.closest("[data-frame]");
+      mark(cell ? Number(cell.dataset.frame) : null);
+      slap.point(cell ? Number(cell.dataset.frame) : null, "strip");
+    });
+    list.addEventListener("pointerleave", () => {
+      mark(null);
+      slap.point(null, "strip");
+    });
+    function mark(frame) {
+      list.querySelectorAll(".is-cursor").forEach((cell) => cell.classList.remove("is-cursor"));
+      if (frame !== null) list.querySelector(`[data-frame="${frame}"]`)?.classList.add("is-cursor");
+    }
+    slap.follow("strip", mark);
+    body.replaceChildren(list, make("p", "slap-unit", "times in seconds"));
+  };
+
+  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
+
+  function image(source) {
+    const picture = new Image();
+    picture.src = source;
+    return picture.decode().then(() => picture);
+  }
+
+  /* A small picture whose pixels are the slots' colours, as strong as their attention. */
+  function tint(width, height, colours, weight, shown) {
+    const canvas = make("canvas");
+    canvas.width = width;
+    canvas.height = height;
+    const context = canvas.getContext("2d");
+    const pixels = context.createImageData(width, height);
+    for (let i = 0; i < width * height; i++) {
+      let red = 0, green = 0, blue = 0, total = 0, most = 0;
+      colours.forEach((colour, slot) => {
+        if (!shown[slot]) return;
+        const attention = weight(slot, i);
+        const w = attention ** 3; // the strongest slot gives the colour: an even mixture would be mud
+        most = Math.max(most, attention);
+        red += w * colour[0];
+        green += w * colour[1];
+        blue += w * colour[2];
+        total += w;
+      });
+      if (total > 0) pixels.data.set([red / total, green / total, blue / total, 255 * most], 4 * i);
+    }
+    context.putImageData(pixels, 0, 0);
+    return canvas;
+  }
+
+  slap.draw.slots = (body, { data }) => {
+    const colours = data.colours.map(rgb);
+    const [frames, slots, rows, columns] = data.slow.shape;
+    const slow = bytes(data.slow.bytes);
+    const shown = colours.map(() => true);
+    const { sprite } = data;
+
+    const keys = make("div", "slap-keys");
+    keys.setAttribute("role", "group");
+    keys.setAttribute("aria-label", "Show or hide slots");
+    data.colours.forEach((colour, slot) => {
+      const key = make("button", "slap-key", `${slot + 1}`);
+      key.type = "button";
+      key.style.setProperty("--colour", colour);
+      key.setAttribute("aria-pressed", "true");
+      key.setAttribute("aria-label", `Slot ${slot + 1}`);
+      key.addEventListener("click", () => {
+        shown[slot] = !shown[slot];
+        key.setAttribute("aria-pressed", String(shown[slot]));
+        paint();
+      });
+      keys.append(key);
+    });
+    const only = make("button", "slap-key-all", "all");
+    only.type = "button";
+    only.addEventListener("click", () => {
+      const all = shown.every(Boolean);
+      shown.fill(!all);
+      keys.querySelectorAll(".slap-key").forEach((key) => key.setAttribute("aria-pressed", String(!all)));
+      paint();
+    });
+    keys.append(only);
+
+    const gallery = make("div", "slap-masks");
+    const canvases = data.frames.map((frame, index) => {
+      const cell = make("figure");
+      const canvas = make("canvas");
+      canvas.width = sprite.width;
+      canvas.height = sprite.height;
+      canvas.setAttribute("role", "img");
+      canvas.setAttribute("aria-label", `Slow slots over frame ${frame}`);
+      cell.append(canvas, make("figcaption", "", `${data.times[index].toFixed(2)} s${data.kept[index] ? "" : ", dropped"}`));
+      gallery.append(cell);
+      return canvas;
+    });
+
+    const events = make("div", "slap-events");
+    const fast = fastSlots(data, colours, shown);
+    events.append(...fast.parts);
+    body.replaceChildren(
+      keys,
+      make("h3", "slap-subtitle", "Slow slots: where"), gallery,
+      make("h3", "slap-subtitle", "Fast slots: when"), events,
+    );
+
+    const sheet = image(sprite.src);
+    async function paint() {
+      const picture = await sheet;
+      canvases.forEach((canvas, index) => {
+        const context = canvas.getContext("2d");
+        const { width, height } = sprite;
+        context.globalAlpha = 1;
+        context.filter = "saturate(.35)";
+        context.drawImage(
+          picture, (index % sprite.columns) * width, Math.floor(index / sprite.columns) * height, width, height,
+          0, 0, width, height,
+        );
+        context.filter = "none";
+        context.globalAlpha = 0.62;
+        context.imageSmoothingEnabled = true;
+        const size = rows * columns;
+        const mask = tint(columns, rows, colours.slice(0, slots), (slot, i) => slow[(index * slots + slot) * size + i] / 255, shown);
+        const [left, top, right, bottom] = data.slow.box;
+        context.drawImage(mask, left * width, top * height, (right - left) * width, (bottom - top) * height);
+      });
+      fast.paint(await sheet);
+    }
+    return paint();
+  };
+
+  /* One time x slot map for each cell, laid out as the cells lie in the picture; the chosen one enlarged beside its place. */
+  function fastSlots(data, colours, shown) {
+    const [cells, length, slots] = data.fast.shape;
+    const [gridRows, gridColumns] = data.fast.grid;
+    const fast = bytes(data.fast.bytes);
+    const { sprite } = data;
+    let chosen = 0;
+    let picture = null;
+    const weight = (cell) => (slot, i) =>
+      Math.floor(i / length) === slot ? fast[(cell * length + (i % length)) * slots + slot] / 255 : 0;
+
+    const grid = make("div", "slap-cells");
+    grid.style.gridTemplateColumns = `repeat(${gridColumns}, 1fr)`;
+    grid.setAttribute("role", "group");
+    grid.setAttribute("aria-label", "Cells of the picture");
+    const buttons = Array.from({ length: cells }, (_, cell) => {
+      const button = make("button", "slap-cell");
+      button.type = "button";
+      button.setAttribute("aria-label", `Row ${Math.floor(cell / gridColumns) + 1}, column ${(cell % gridColumns) + 1}`);
+      const choose = () => {
+        chosen = cell;
+        paint(picture);
+      };
+      button.addEventListener("click", choose);
+      button.addEventListener("pointerenter", choose);
+      grid.append(button);
+      return button;
+    });
+
+    const detail = make("div", "slap-detail");
+    const place = make("canvas", "slap-place");
+    place.width = sprite.width;
+    place.height = sprite.height;
+    const large = make("div", "slap-large");
+    const label = make("p", "slap-unit");
+    label.setAttribute("aria-live", "polite");
+    detail.append(label, place, large, make("p", "slap-span", ""));
+    const span = detail.querySelector(".slap-span");
+    span.append(make("span", "", `${data.span[0].toFixed(2)} s`), make("span", "", `${data.span[1].toFixed(2)} s`));
+
+    function paint(sheet) {
+      picture = sheet;
+      buttons.forEach((button, cell) => {
+        button.replaceChildren(tint(length, slots, colours.slice(0, slots), weight(cell), shown));
+        button.setAttribute("aria-pressed", String(cell === chosen));
+      });
+      large.replaceChildren(tint(length, slots, colours.slice(0, slots), weight(chosen), shown));
+      const row = Math.floor(chosen / gridColumns), column = chosen % gridColumns;
+      label.textContent = `Row ${row + 1}, column ${column + 1}: time to the right, one row for each slot`;
+      place.setAttribute("role", "img");
+      place.setAttribute("aria-label", `The place of row ${row + 1}, column ${column + 1} in the picture`);
+      if (!sheet) return;
+      const context = place.getContext("2d");
+      const { width, height } = sprite;
+      const [left, top, right, bottom] = data.slow.box;
+      const cellWidth = ((right - left) * width) / gridColumns, cellHeight = ((bottom - top) * height) / gridRows;
+      context.filter = "saturate(.35)";
+      context.globalAlpha = 1;
+      context.clearRect(0, 0, width, height);
+      context.globalAlpha = 0.55;
+      context.drawImage(sheet, 0, 0, width, height, 0, 0, width, height);
+      context.globalAlpha = 1;
+      context.filter = "none";
+      const x = left * width + column * cellWidth, y = top * height + row * cellHeight;
+      context.drawImage(sheet, x, y, cellWidth, cellHeight, x, y, cellWidth, cellHeight);
+      context.strokeStyle = slap.variable("--slap-vermillion");
+      context.lineWidth = Math.max(1.5, width / 110);
+      context.strokeRect(x, y, cellWidth, cellHeight);
+    }
+    return { parts: [grid, detail], paint };
+  }
+})();

@@ -1,0 +1,19 @@
+"""The views by name, in the order of the page: what they are called, and what they will show."""
+
+TITLES = {
+    "strip": "Film strip",
+    "map": "Latent map",
+    "resonance": "Resonance curve",
+    "energies": "Energies along the path",
+    "slots": "Slots",
+    "certificate": "Certificate",
+}
+
+PROMISES = {
+    "strip": "The frames in order: those that are kept, and those that are taken away.",
+    "map": "The video as a path through latent space, and how each method fills the gaps.",
+    "resonance": "How the recovered path changes as the pull of the query grows.",
+    "energies": "What moving costs along the path, and what the pull repays.",
+    "slots": "What the slots look at in the frames, and when.",
+    "certificate": "What is mathematically known about the solution.",
+}

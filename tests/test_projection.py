@@ -1,0 +1,82 @@
+"""The latent map: what PCA and UMAP must keep."""
+
+import pytest
+import torch
+
+from slap_core import sphere
+from slap_core.baselines import Slerp, ZeroOrderHold
+from slap_core.types import Latents
+from slap_core.views.projection import project
+
+
+def circle(frames=41, dim=6):
+    """A great circle in `dim` dimensions: flat, so that PCA to two dimensions loses nothing."""
+    angle = torch.linspace(0, 2.5, frames, dtype=torch.float64)
+    points = torch.zeros(frames, dim, dtype=torch.float64)
+    points[:, 1], points[:, 4] = angle.cos(), angle.sin()
+    return Latents(points, torch.arange(frames, dtype=torch.float64))
+
+
+def mapped(truth, method, *, keep=4, seed=0, query=None):
+    index = torch.arange(len(truth))
+    kept, dropped = index[index % keep == 0], index[index % keep != 0]
+    seen = truth.select(kept)
+    times = truth.times[dropped]
+    solutions = {"ZOH": ZeroOrderHold()(seen, times), "SLERP": Slerp()(seen, times)}
+    return project(truth, seen, solutions, query, method=method, seed=seed), kept, dropped
+
+
+def test_pca_of_a_plane_keeps_every_distance():
+    truth = circle()
+    flat, kept, dropped = mapped(truth, "PCA")
+    torch.testing.assert_close(torch.cdist(flat.truth, flat.truth), torch.cdist(truth.points, truth.points))
+    torch.testing.assert_close(flat.anchors, flat.truth[kept])
+    # SLERP at constant speed on a great circle is the truth itself.
+    torch.testing.assert_close(flat.recovered["SLERP"], flat.truth[dropped])
+    torch.testing.assert_close(flat.paths["SLERP"][dropped], flat.recovered["SLERP"])
+    assert flat.trustworthiness == pytest.approx(1.0)
+
+
+def test_zero_order_hold_is_drawn_at_its_anchor():
+    flat, _, dropped = mapped(circle(), "PCA")
+    torch.testing.assert_close(flat.recovered["ZOH"], flat.truth[dropped // 4 * 4])
+
+
+def test_the_query_is_projected_like_a_point():
+    truth = circle()
+    flat, _, _ = mapped(truth, "PCA", query=truth.points[7])
+    torch.testing.assert_close(flat.query, flat.truth[7])
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 5])
+def test_few_frames_fall_back_on_pca(frames):
+    flat, _, _ = mapped(circle(frames), "UMAP")
+    assert flat.method == "PCA"
+    assert "at least 8" in flat.note
+    assert flat.truth.shape == (frames, 2)
+    assert bool(flat.truth.isfinite().all())
+    assert flat.trustworthiness is None
+
+
+def test_identical_frames_do_not_fail():
+    truth = Latents(torch.ones(20, 3) / 3**0.5, torch.arange(20.0))
+    flat, _, _ = mapped(truth, "UMAP")
+    assert flat.method == "PCA"
+    assert bool(flat.truth.isfinite().all())
+
+
+@pytest.mark.slow
+def test_umap_is_seeded_and_separates_clusters():
+    generator = torch.Generator().manual_seed(0)
+    noise = 0.05 * torch.randn(40, 16, generator=generator, dtype=torch.float64)
+    centre = torch.zeros(40, 16, dtype=torch.float64)
+    centre[:20, 0], centre[20:, 1] = 1, 1
+    truth = Latents(sphere.normalize(centre + noise), torch.arange(40.0))
+    first, *_ = mapped(truth, "UMAP", seed=1)
+    again, *_ = mapped(truth, "UMAP", seed=1)
+    assert first.method == "UMAP"
+    torch.testing.assert_close(first.truth, again.truth)
+    one, two = first.truth[:20].mean(0), first.truth[20:].mean(0)
+    spread = (first.truth[:20] - one).norm(dim=-1).mean()
+    assert (one - two).norm() > 2 * spread
+    assert first.trustworthiness > 0.6

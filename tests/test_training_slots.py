@@ -1,0 +1,109 @@
+import dataclasses
+import itertools
+import json
+
+import pytest
+import torch
+from blobs import blobs
+
+from slap_core.pretrained import load_card
+from slap_core.slots import SlowFastSlots
+from slap_core.training import slots as trainer
+from slap_core.tunnel_world import SPLITS
+
+SETTINGS = trainer.SlotSettings(
+    steps=6, batch=2, frames=5, slow_frames=2, dim_slot=16, image_size=32, log_every=3, checkpoint_every=2, device="cpu"
+)
+
+
+def batches(first):
+    for step in itertools.count(first):
+        yield torch.stack([blobs(2 * step + i, time=5, size=5, dim=8).tokens.values for i in range(2)])
+
+
+class Encoder:
+    """Means of 8 x 8 pixels as tokens, made in inference mode as real encoders' are; remembers what it saw."""
+
+    device = torch.device("cpu")
+
+    def __init__(self):
+        self.seen = []
+
+    @torch.inference_mode()
+    def images(self, images):
+        self.seen.append(images.clone())
+        tokens = images.float().unflatten(1, (-1, 8)).unflatten(3, (-1, 8)).mean((2, 4)) / 255
+        return tokens.mean((1, 2)), tokens
+
+
+def test_training_lowers_both_losses(tmp_path):
+    settings = dataclasses.replace(SETTINGS, steps=80, log_every=10, checkpoint_every=80, warmup=5, out=tmp_path)
+    _, log = trainer.train(settings, batches)
+    assert log[-1]["slow"] < 0.85 * log[0]["slow"]
+    assert log[-1]["fast"] < 0.9 * log[0]["fast"]
+    assert 0 <= log[-1]["slow_dead"] <= 8
+
+
+def test_a_resumed_training_ends_with_the_same_weights(tmp_path):
+    whole, _ = trainer.train(dataclasses.replace(SETTINGS, out=tmp_path / "whole"), batches)
+    settings = dataclasses.replace(SETTINGS, out=tmp_path / "partial", resume=True)
+    with pytest.raises(ValueError, match="ended before step 5"):
+        trainer.train(settings, lambda first: itertools.islice(batches(first), 5 - first))
+    resumed, _ = trainer.train(settings, batches)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(resumed.state_dict()[name], value), name
+
+
+def test_the_branches_do_not_see_each_others_gradient():
+    model = SlowFastSlots(SETTINGS.config(8))
+    clips = next(batches(0))
+    model.measure(clips)
+    losses = trainer.reconstruction(model, clips, torch.Generator().manual_seed(0), slow_frames=2)
+    losses["fast"].backward()
+    assert all(p.grad is None for p in model.slow.parameters())
+
+
+def test_slow_slots_learn_from_different_frames_of_each_clip():
+    model = SlowFastSlots(SETTINGS.config(8))
+    seen = []
+    model.slow.register_forward_pre_hook(lambda _, args: seen.append(args[0]))
+    clips = torch.arange(12.0).view(2, 6, 1, 1, 1).expand(2, 6, 3, 3, 8)
+    trainer.reconstruction(model, clips, torch.Generator().manual_seed(1), slow_frames=3)
+    numbers = seen[0][:, 0, 0, 0].view(2, 3)
+    assert all(len(row.unique()) == 3 for row in numbers)
+    assert (numbers[0] < 6).all()
+    assert (numbers[1] >= 6).all()
+
+
+def test_tokens_are_those_of_new_training_clips_and_a_function_of_the_step():
+    encoder = Encoder()
+    first, second = itertools.islice(trainer.tunnel_world_tokens(encoder, SETTINGS, 0), 2)
+    assert first.shape == (2, 5, 4, 4, 3)
+    assert not torch.equal(first, second)
+    assert torch.equal(next(trainer.tunnel_world_tokens(encoder, SETTINGS, 1)), second)
+    again = next(trainer.tunnel_world_tokens(encoder, dataclasses.replace(SETTINGS, seed=1), 0))
+    assert not torch.equal(again, first)
+    validation = next(trainer.tunnel_world_tokens(encoder, SETTINGS, 0, split="validation"))
+    assert not torch.equal(validation, first)
+    assert SPLITS["train"][0] == 0
+    # In the order (clip, frame): the pictures' own means.
+    pictures = encoder.seen[0].unflatten(0, (2, 5)).float() / 255
+    torch.testing.assert_close(first.mean((2, 3)), pictures.mean((2, 3)))
+    first.requires_grad_().sum().backward()  # they can enter a graph
+
+
+def test_the_command_writes_a_folder_that_loads(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(trainer, "load_encoder", lambda name, device: Encoder())
+    line = f"--out {tmp_path} --steps 2 --batch 1 --frames 4 --slow-frames 2 --dim-slot 8 --image-size 32 --device cpu"
+    trainer.main(line.split())
+    assert {p.name for p in tmp_path.iterdir()} == {"config.json", "model.safetensors", "card.json", "README.md"}
+    card = load_card(tmp_path)
+    assert card["command"].startswith("python -m slap_core.training.slots --out")
+    assert set(card["sha256"]) == {"config.json", "model.safetensors"}
+    assert card["scores"]["train slow"] > 0
+    assert "loss" in capsys.readouterr().out
+    slots = SlowFastSlots.from_pretrained(tmp_path)
+    assert slots.config.dim_token == 3
+    assert slots.config.origin == json.loads((tmp_path / "config.json").read_text())["origin"]
+    assert "2 steps" in slots.config.origin
+    assert slots.slow.standardise.scale.ne(1).all()
