@@ -25,6 +25,7 @@ from slap_core.stages import (
     Analysis,
     Decoded,
     Encoded,
+    Progress,
     Projected,
     Scanned,
     Settings,

@@ -5,7 +5,8 @@ the metric of the kinetic energy. From SLERP it contracts with a factor of about
 constant of grad P, whatever the number of nodes. Anderson's method accelerates it: among the combinations of the last
 steps it takes the one whose step is shortest in the H1 norm, |v|^2 = sum_i mu/h_i |v_{i+1} - v_i|^2.
 
-Where it does not contract, or the action would rise, a trust region of Newton takes over (see `trust_region`).
+A step is taken only if the action falls. Where that fails, or the action curves down, a trust region of Newton takes
+over (see `trust_region`).
 
 Each problem of a batch has its own history, radius and end; ended ones leave the batch.
 

@@ -81,7 +81,7 @@ class OpenClipEncoder:
             latents, tokens = self.images(frames.to(self.device))
             yield latents.float().cpu(), tokens.float().cpu()
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def images(
         self, images: UInt8[Tensor, "time height width 3"]
     ) -> tuple[Float[Tensor, "time dim"], Float[Tensor, "time rows columns token"]]:
@@ -98,7 +98,7 @@ class OpenClipEncoder:
         tokens = (fine[0] if fine else penultimate).permute(0, 2, 3, 1)
         return sphere.normalize(output["image_features"].float()), tokens.float()
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def text(self, prompts: Sequence[str]) -> Float[Tensor, "query dim"]:
         """Unit latents of the prompts, in float32 on the CPU."""
         tokens = self.tokenizer(list(prompts)).to(self.device)

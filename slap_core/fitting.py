@@ -41,7 +41,7 @@ def fit_slots(
 
 
 def fit_slots_steps(
-    tokens: Tokens, *, steps: int = 200, seed: int = 0, frames: int = 8, cells: int = 8, learning_rate: float = 3e-3
+    tokens: Tokens, *, steps: int = 200, seed: int = 0, frames: int = 4, cells: int = 6, learning_rate: float = 3e-3
 ) -> Generator[Progress, None, SlowFastSlots]:
     """Progress after each step, and in the end, as the generator's return value, the slots. Close it to cancel.
 
@@ -62,7 +62,10 @@ def fit_slots_steps(
             f"Fitting slots needs tokens of at least one frame, and at least 1 step, got tokens of shape "
             f"{tuple(values.shape)} and {steps} steps."
         )
-    config = SlotConfig(values.shape[-1], origin=f"Fitted to this clip in {steps} steps, seed {seed}.")
+    # Half the width of the trained ones: one clip has less to say, and a person waits.
+    config = SlotConfig(
+        values.shape[-1], dim_slot=64, dim_hidden=64, origin=f"Fitted to this clip in {steps} steps, seed {seed}."
+    )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = SlowFastSlots(config)

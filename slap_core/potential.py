@@ -64,8 +64,7 @@ class LearnedPotential(nn.Module, PyTorchModelHubMixin):
                 f"This potential needs latents and queries of {self.dim} dimensions, got {z.shape[-1]} and "
                 f"{query.shape[-1]}; use the encoder it was trained for, or the static potential."
             )
-        x = z.to(self.scale)
-        query = query.to(self.scale).expand_as(x)
+        x, query = torch.broadcast_tensors(z.to(self.scale), query.to(self.scale))
         value = self.network(torch.cat([x, query, x * query], dim=-1)).squeeze(-1)
         return (self.scale * (value - self.shift)).to(z.dtype)
 

@@ -156,11 +156,18 @@ def stages(
 
 
 def analysis(
-    frames: int = 24, *, query: str = "a red ball", settings: Settings | None = None, seed: int = 0
+    frames: int = 24,
+    *,
+    query: str = "a red ball",
+    settings: Settings | None = None,
+    seed: int = 0,
+    name: str = "fake.mp4",
 ) -> Analysis:
     """The made-up stages, collected."""
     settings = settings or Settings()
-    decoded, encoded, solved, pca, scanned, slotted, umap = stages(frames, query=query, settings=settings, seed=seed)
+    decoded, encoded, solved, pca, scanned, slotted, umap = stages(
+        frames, query=query, settings=settings, seed=seed, name=name
+    )
     names = ("decode", "encode", "solve", "project (PCA)", "scan", "slots", "project (UMAP)")
     return Analysis(
         settings, decoded, encoded, solved, scanned, slotted, {"PCA": pca, "UMAP": umap}, dict.fromkeys(names, 0.1)

@@ -147,7 +147,7 @@ def test_coupling_axis_has_zero_on_it_and_is_monotone():
     places = [style.compress(c, smallest) for c in couplings]
     assert places == sorted(places)
     # Decades are equally wide far from zero.
-    wide = style.compress(1000, 0.02) - style.compress(100, 0.02)
+    wide = style.compress(1000.0, 0.02) - style.compress(100.0, 0.02)
     assert math.isclose(wide, 1.0, abs_tol=1e-4)
 
 
@@ -288,7 +288,7 @@ def test_json_uses_typed_arrays(views):
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0, "0"), (0.031249, "0.0312"), (1.5e-5, "1.5 × 10⁻⁵"), (-2.5, "−2.5"), (1234.0, "1230"), (12345.0, "12300"),
+        (0.0, "0"), (0.031249, "0.0312"), (1.5e-5, "1.5 × 10⁻⁵"), (-2.5, "−2.5"), (1234.0, "1230"), (12345.0, "12300"),
         (3e7, "3.0 × 10⁷"), (float("nan"), "not defined"), (float("inf"), "infinite"),
     ],
 )  # fmt: skip

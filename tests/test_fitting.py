@@ -26,7 +26,7 @@ def drain(steps):
 def test_fitted_masks_follow_objects_and_not_places():
     """Three discs cross the frame: place alone does not tell them apart, fitted slots do, through the whole clip."""
     clip = blobs(6, time=16, size=10, dim=48)
-    slots = fit_slots(clip.tokens, steps=150)
+    slots = fit_slots(clip.tokens, steps=200)
     found = slots(clip.tokens)
     labels = clip.labels[found.frames]
     rows, columns = torch.meshgrid(torch.arange(10), torch.arange(10), indexing="ij")

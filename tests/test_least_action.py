@@ -299,7 +299,7 @@ def test_adam_finds_the_same_path_with_many_more_steps():
     seen, times = between(UNEVEN)
     query = points(1, seed=1)[0]
     ours = LeastAction(bumpy, coupling=0.5)(seen, times, query)
-    adam = LeastAction(bumpy, coupling=0.5, method="adam", max_iterations=600)(seen, times, query)
+    adam = LeastAction(bumpy, coupling=0.5, method="adam", max_iterations=300, learning_rate=0.01)(seen, times, query)
     torch.testing.assert_close(adam.points, ours.points, atol=2e-3, rtol=0)
     assert adam.certificate.iterations > 10 * ours.certificate.iterations
     torch.testing.assert_close(adam.path.nodes.norm(dim=-1), torch.ones(6, dtype=torch.float64))

@@ -43,7 +43,7 @@ def test_it_learns_a_linear_map(tmp_path):
     assert not model.training
 
 
-class Interrupted(Exception):
+class InterruptionError(Exception):
     pass
 
 
@@ -53,10 +53,10 @@ def test_a_resumed_run_ends_where_an_uninterrupted_one_does(tmp_path):
 
     def interrupted(first):
         yield from itertools.islice(batches(first), 25)
-        raise Interrupted
+        raise InterruptionError
 
     partial = network()
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptionError):
         loop.fit(partial, objective_of(partial), interrupted, settings(tmp_path / "partial"))
     starts = []
 
@@ -82,7 +82,7 @@ def test_without_resume_a_checkpoint_is_not_read(tmp_path):
 def test_a_checkpoint_that_holds_code_is_refused(tmp_path):
     torch.save({"model": pathlib.Path}, tmp_path / loop.CHECKPOINT)
     model = network()
-    with pytest.raises(Exception, match="[Ww]eights"):
+    with pytest.raises(Exception, match=r"[Ww]eights"):
         loop.fit(model, objective_of(model), batches, settings(tmp_path, resume=True))
 
 

@@ -11,7 +11,7 @@ import torch
 from slap_core import tunnel_world as world
 from slap_core.tunnel_world import __main__ as command
 from slap_core.tunnel_world import names, random
-from slap_core.tunnel_world.film import truth, write_video
+from slap_core.tunnel_world.film import film, truth
 from slap_core.tunnel_world.language import caption, prompt, vocabulary, words
 from slap_core.tunnel_world.objects import COLOUR_RGB
 from slap_core.tunnel_world.occluders import paint_occluder
@@ -362,15 +362,15 @@ def test_command_line_writes_clip_cut_away_and_truth(tmp_path):
     assert head.index(b"moov") < head.index(b"mdat")
 
 
-def test_video_keeps_the_pictures(tmp_path):
-    import av
-
+def test_a_film_keeps_pictures_and_times():
     scenes = world.sample(torch.tensor([5]), frames=4)
-    frames = world.render(scenes, size=128).observed[0]
-    write_video(tmp_path / "a.mp4", frames, 10.0, quality=12)
-    with av.open(str(tmp_path / "a.mp4")) as video:
-        back = torch.stack([torch.from_numpy(f.to_ndarray(format="rgb24")) for f in video.decode(video=0)])
-    assert float((back.float() - frames.float()).abs().mean()) < 4
+    frames = world.render(scenes, size=64).observed[0]
+    clip = film(frames, 10.0, name="five")
+    assert torch.equal(clip.frames, frames)
+    assert clip.times.tolist() == pytest.approx([0.0, 0.1, 0.2, 0.3])
+    assert clip.name == "five"
+    with pytest.raises(ValueError, match="fps must be above 0"):
+        film(frames, 0.0)
 
 
 def test_command_line_reports_bad_choices(tmp_path, capsys):
@@ -454,15 +454,3 @@ def test_impossible_pictures_are_refused():
     two = world.sample(torch.tensor([1, 2]), frames=2)
     with pytest.raises(ValueError, match="one scene"):
         truth(two, world.render(two, size=16), fps=10.0)
-
-
-def test_impossible_videos_are_refused(tmp_path):
-    frames = torch.zeros(2, 16, 16, 3, dtype=torch.uint8)
-    with pytest.raises(ValueError, match="even sides"):
-        write_video(tmp_path / "a.mp4", frames[:, :15], 10.0)
-    with pytest.raises(ValueError, match="fps must be above 0"):
-        write_video(tmp_path / "a.mp4", frames, 0.0)
-    with pytest.raises(ValueError, match="quality"):
-        write_video(tmp_path / "a.mp4", frames, 10.0, quality=99)
-    with pytest.raises(ValueError, match="a video needs uint8"):
-        write_video(tmp_path / "a.mp4", frames[:0], 10.0)

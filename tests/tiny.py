@@ -20,7 +20,7 @@ def write_encoder(folder: pathlib.Path, *, resize_mode: str = "squash", seed: in
     config = {
         "model_cfg": {
             "embed_dim": 12,
-            "vision_cfg": {"image_size": 32, "patch_size": 8, "layers": 2, "width": 16, "head_width": 8},
+            "vision_cfg": {"image_size": 32, "patch_size": 8, "layers": 3, "width": 16, "head_width": 8},
             "text_cfg": {
                 "context_length": 8,
                 "vocab_size": vocabulary,

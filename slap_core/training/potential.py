@@ -23,7 +23,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from slap_core import sphere
@@ -31,7 +31,7 @@ from slap_core.encoders import OpenClipEncoder
 from slap_core.potential import GRADIENT_NORM, LearnedPotential, median_gradient_norm
 from slap_core.pretrained import load_encoder, write_card
 from slap_core.training import loop
-from slap_core.training.claims import draw_claims
+from slap_core.training.claims import Facts, draw_claims
 from slap_core.training.pictures import draw_pictures
 from slap_core.training.sentences import sentences
 from slap_core.tunnel_world import seeds
@@ -63,6 +63,8 @@ class PotentialSettings(loop.LoopSettings):
     """Temperature of InfoNCE."""
     gamma: float = 0.01
     """Weight of the Sobolev penalty."""
+    pictures: int = 16_384
+    """Pictures that are drawn and encoded, once; each step takes some of them and makes new claims about them."""
     image_size: int = 96
     """Pixels of a side of the pictures."""
 
@@ -95,21 +97,33 @@ def sobolev(potential: LearnedPotential, batch: Batch, generator: torch.Generato
     return gradient.square().sum(-1).mean()
 
 
+def encode_pictures(
+    encoder: OpenClipEncoder, scene_seeds: Int64[Tensor, "image"], *, size: int
+) -> tuple[Float[Tensor, "image dim"], Facts]:
+    """Latents of one picture of each scene, and their facts, on the encoder's device."""
+    latents, facts = [], []
+    for part in scene_seeds.to(encoder.device).split(256):
+        images, shown = draw_pictures(part, size=size)
+        latents.append(encoder.images(images)[0])
+        facts.append(shown)
+    return torch.cat(latents), Facts(**{name: torch.cat([getattr(f, name) for f in facts]) for name in vars(facts[0])})
+
+
 def batches(
-    encoder: OpenClipEncoder, settings: PotentialSettings, first: int, *, split: str = "train"
+    encoder: OpenClipEncoder,
+    latents: Float[Tensor, "image dim"],
+    facts: Facts,
+    settings: PotentialSettings,
+    first: int,
 ) -> Iterator[Batch]:
-    """New pictures and claims for every step from `first` on; a function of seed and step."""
+    """Random pictures with new claims for every step from `first` on; a function of seed and step."""
     for step in range(first, settings.steps):
-        start = (settings.seed * settings.steps + step) * settings.batch
-        images, facts = draw_pictures(
-            seeds(split, settings.batch, start=start, device=encoder.device), size=settings.image_size
-        )
-        generator = torch.Generator(encoder.device).manual_seed(settings.seed * 1_000_003 + step)
-        claims = draw_claims(facts, generator=generator)
-        latents, _ = encoder.images(images)
-        queries = encoder.text(sentences(claims, seed=start)).to(latents)
-        # Clones: what inference mode made cannot enter a graph.
-        yield Batch(latents.clone(), queries.clone(), claims.true_of(facts))
+        generator = torch.Generator(latents.device).manual_seed(settings.seed * 1_000_003 + step)
+        chosen = torch.randperm(len(latents), generator=generator, device=latents.device)[: settings.batch]
+        shown = Facts(**{name: value[chosen] for name, value in vars(facts).items()})
+        claims = draw_claims(shown, generator=generator)
+        queries = encoder.text(sentences(claims, seed=settings.seed * settings.steps + step)).to(latents)
+        yield Batch(latents[chosen], queries, claims.true_of(shown))
 
 
 def calibrate(
@@ -150,11 +164,11 @@ def train(settings: PotentialSettings) -> LearnedPotential:
             "sobolev": roughness,
         }
 
-    log = loop.fit(potential, objective, lambda first: batches(encoder, settings, first), settings)
+    pool = encode_pictures(encoder, seeds("train", settings.pictures), size=settings.image_size)
+    log = loop.fit(potential, objective, lambda first: batches(encoder, *pool, settings, first), settings)
     exported = potential.exported()
-    last = next(
-        batches(encoder, dataclasses.replace(settings, steps=1, batch=2 * VALIDATION_PAIRS), 0, split="validation")
-    )
+    held_out = encode_pictures(encoder, seeds("validation", 2 * VALIDATION_PAIRS), size=settings.image_size)
+    last = next(batches(encoder, *held_out, dataclasses.replace(settings, steps=1, batch=2 * VALIDATION_PAIRS), 0))
     pairs = last.latents.view(VALIDATION_PAIRS, 2, -1)
     factor = calibrate(exported, pairs, last.queries[::2])
     with torch.no_grad():
@@ -169,7 +183,7 @@ def train(settings: PotentialSettings) -> LearnedPotential:
             "what": "P(z, query): an MLP that is large where a latent agrees with a query. By the paper's recipe: "
             "InfoNCE, Sobolev penalty, spectral norm (exact at export), then calibrated to a median gradient of 8 "
             "along SLERP paths.",
-            "trained_on": f"Tunnel World training scenes, {settings.steps * settings.batch:,} pictures, encoder "
+            "trained_on": f"Tunnel World training scenes, {settings.pictures:,} pictures, encoder "
             f"{settings.encoder}, device {device.type}",
             "command": shlex.join(["python", "-m", "slap_core.training.potential", *sys.argv[1:]]),
             "seed": settings.seed,

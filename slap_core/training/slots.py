@@ -2,9 +2,9 @@
 
     python -m slap_core.training.slots --out runs/slots
 
-Each step renders new clips and encodes them; slow slots reconstruct the tokens of some of their frames, fast slots the
-deviations of all of their frames, cell by cell. The two branches share a step and nothing else: their losses add, and
-neither sees the other's gradient. The result is a folder: config.json, model.safetensors, card.
+Clips are rendered and encoded once; in each step slow slots reconstruct the tokens of some frames of some of them,
+fast slots the deviations of all of their frames, cell by cell. The two branches share a step and nothing else: their
+losses add, and neither sees the other's gradient. The result is a folder: config.json, model.safetensors, card.
 
 Source: Xu et al., Slot-VLM, 2024: stage 1 of three.
 """
@@ -40,15 +40,17 @@ class SlotSettings(loop.LoopSettings):
     """Folder for weights, card and checkpoint."""
     encoder: str = "bundled"
     """Whose tokens; any name that `load_encoder` knows."""
-    steps: int = 5000
+    steps: int = 1500
     """Steps of the optimiser."""
-    batch: int = 16
+    batch: int = 8
     """Clips per step."""
     learning_rate: float = 2e-3
     """The highest learning rate."""
-    warmup: int = 200
+    warmup: int = 100
     """Steps over which the learning rate rises."""
-    frames: int = 24
+    clips: int = 768
+    """Clips that are drawn and encoded, once; each step takes some of them."""
+    frames: int = 16
     """Frames per clip, evenly over the scene."""
     slow_frames: int = 4
     """Frames of each clip that the slow slots learn from in a step."""
@@ -56,6 +58,8 @@ class SlotSettings(loop.LoopSettings):
     """Pixels of a side of the rendered frames."""
     dim_slot: int = 128
     """Dimensions of a slot."""
+    dim_hidden: int = 192
+    """Width of the decoders' layers."""
     slow_slots: int = 8
     """Slots of each frame."""
     fast_slots: int = 8
@@ -68,6 +72,7 @@ class SlotSettings(loop.LoopSettings):
         return SlotConfig(
             dim_token,
             dim_slot=self.dim_slot,
+            dim_hidden=self.dim_hidden,
             slow_slots=self.slow_slots,
             fast_slots=self.fast_slots,
             fast_grid=self.fast_grid,
@@ -76,26 +81,35 @@ class SlotSettings(loop.LoopSettings):
 
 
 def tunnel_world_tokens(
-    encoder: OpenClipEncoder, settings: SlotSettings, first: int, *, split: str = "train"
-) -> Iterator[ClipTokens]:
-    """Tokens of new clips for every step from `first` on, on the encoder's device; a function of seed and step.
+    encoder: OpenClipEncoder, settings: SlotSettings, *, split: str = "train"
+) -> Callable[[int], Iterator[ClipTokens]]:
+    """Given a step, batches of clips' tokens from that step on, on the encoder's device; a function of seed and step.
+
+    The clips are drawn and encoded once, here: encoding them anew would take nearly all of a step.
 
     Args:
         encoder: on the device on which to render.
         settings: of the training.
-        first: the step to begin with.
         split: of Tunnel World's seeds.
     """
-    index = torch.linspace(0, 47, settings.frames).round().long().expand(settings.batch, -1).to(encoder.device)
-    for step in range(first, settings.steps):
-        start = (settings.seed * settings.steps + step) * settings.batch
-        scenes = tunnel_world.sample(
-            tunnel_world.seeds(split, settings.batch, start=start, device=encoder.device), frames=48
-        )
-        pictures = tunnel_world.render(scenes, index, size=settings.image_size, layers=("observed",)).observed
+    index = torch.linspace(0, 47, settings.frames).round().long().to(encoder.device)
+    scene_seeds = tunnel_world.seeds(split, settings.clips, start=settings.seed * settings.clips, device=encoder.device)
+    pool = []
+    for part in scene_seeds.split(8):
+        scenes = tunnel_world.sample(part, frames=48)
+        pictures = tunnel_world.render(
+            scenes, index.expand(len(part), -1), size=settings.image_size, layers=("observed",)
+        ).observed
         _, tokens = encoder.images(pictures.flatten(0, 1))
-        # A copy: tensors that were made in inference mode cannot enter a graph.
-        yield tokens.clone().unflatten(0, (settings.batch, settings.frames))
+        pool.append(tokens.half().unflatten(0, (len(part), settings.frames)))  # half: a pool of 768 clips is 0.7 GB
+    clips = torch.cat(pool)
+
+    def batches(first: int) -> Iterator[ClipTokens]:
+        for step in range(first, settings.steps):
+            chosen = torch.randperm(len(clips), generator=loop.generator_of(settings.seed, step))[: settings.batch]
+            yield clips[chosen.to(clips.device)].float()
+
+    return batches
 
 
 def reconstruction(
@@ -150,15 +164,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     settings = loop.parse(SlotSettings, "Train slots on an encoder's tokens of Tunnel World.", arguments)
     encoder = load_encoder(settings.encoder, device=str(loop.resolve_device(settings.device)))
-    model, log = train(settings, lambda first: tunnel_world_tokens(encoder, settings, first))
+    model, log = train(settings, tunnel_world_tokens(encoder, settings))
     model.cpu().save_pretrained(settings.out)
     write_card(
         settings.out,
         {
             "title": "Slow and fast slots",
             "what": "Slot attention over a frame's patch tokens (objects) and along time at each cell (events).",
-            "trained_on": f"the tokens of the encoder {settings.encoder!r} on {settings.steps * settings.batch:,} "
-            f"Tunnel World training clips of {settings.frames} frames",
+            "trained_on": f"the tokens of the encoder {settings.encoder!r} on {settings.clips:,} Tunnel World "
+            f"training clips of {settings.frames} frames",
             "command": shlex.join(["python", "-m", "slap_core.training.slots", *(arguments or sys.argv[1:])]),
             "seed": settings.seed,
             "scores": {

@@ -12,7 +12,7 @@ the ideas: `names`, `random`, `splits`, `scenes` (what is where), `motion` (when
 """
 
 from slap_core.tunnel_world.description import Description, Row, Thing, describe, place_of
-from slap_core.tunnel_world.film import truth, write_video
+from slap_core.tunnel_world.film import film, truth
 from slap_core.tunnel_world.language import COARSE_PLACES, NOTHING, caption, coarse_place, prompt, vocabulary, words
 from slap_core.tunnel_world.motion import State, state
 from slap_core.tunnel_world.names import (
@@ -39,4 +39,4 @@ __all__ = ["BACKGROUNDS", "COARSE_PLACES", "COLOURS", "HELD_OUT", "HELD_OUT_BACK
 __all__ += ["HELD_OUT_OCCLUDER", "KINDS", "LAYERS", "MAX_OBJECTS", "MOTIONS", "NOTHING", "OCCLUDERS", "OUTCOMES"]
 __all__ += ["PLACES", "RELATIONS", "SPLITS", "Description", "Question", "Rendered", "Row", "Scenes", "State", "Thing"]
 __all__ += ["caption", "coarse_place", "describe", "place_of", "prompt", "questions", "render", "sample", "seeds"]
-__all__ += ["split_of", "state", "truth", "vocabulary", "words", "write_video"]
+__all__ += ["film", "split_of", "state", "truth", "vocabulary", "words"]

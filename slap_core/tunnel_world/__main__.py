@@ -12,9 +12,10 @@ from pathlib import Path
 import torch
 
 from slap_core.tunnel_world import names
-from slap_core.tunnel_world.film import truth, write_video
+from slap_core.tunnel_world.film import film, truth
 from slap_core.tunnel_world.rendering import render
 from slap_core.tunnel_world.scenes import sample
+from slap_core.video import write_clip
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -50,11 +51,11 @@ def main(arguments: list[str] | None = None) -> None:
         )
         layers = ("observed",) if flags.only_clip else ("observed", "cut_away")
         rendered = render(scenes, size=(height, width), layers=layers)
-        write_video(flags.out, rendered.observed[0], flags.fps, quality=flags.quality)
+        write_clip(flags.out, film(rendered.observed[0], flags.fps), fps=flags.fps, quality=flags.quality)
         print(flags.out)
         if not flags.only_clip:
             cut_away, facts = flags.out.with_suffix(".cut_away.mp4"), flags.out.with_suffix(".json")
-            write_video(cut_away, rendered.cut_away[0], flags.fps, quality=flags.quality)
+            write_clip(cut_away, film(rendered.cut_away[0], flags.fps), fps=flags.fps, quality=flags.quality)
             record = truth(scenes, rendered, fps=flags.fps, aspect=width / height)
             facts.write_text(json.dumps(record, indent=1), encoding="utf-8")
             print(cut_away, facts, sep="\n")

@@ -1,7 +1,4 @@
-"""Writing clips as mp4 files, and the truth about them as JSON."""
-
-from fractions import Fraction
-from pathlib import Path
+"""A rendered scene as a clip, and the truth about it as JSON."""
 
 import torch
 from jaxtyping import UInt8
@@ -14,42 +11,25 @@ from slap_core.tunnel_world.questions import questions
 from slap_core.tunnel_world.rendering import Rendered
 from slap_core.tunnel_world.scenes import Scenes
 from slap_core.tunnel_world.splits import split_of
+from slap_core.types import Clip
 
-__all__ = ["truth", "write_video"]
+__all__ = ["film", "truth"]
 
 
-def write_video(
-    path: str | Path, frames: UInt8[Tensor, "time height width 3"], fps: float, *, quality: int = 20
-) -> None:
-    """Writes an mp4 (H.264, yuv420p, index first) that every browser plays.
+def film(frames: UInt8[Tensor, "time height width 3"], fps: float, *, name: str = "scene") -> Clip:
+    """The frames of one scene as a clip.
 
     Args:
-        path: Where to; the directory must exist.
-        frames: RGB, on any device; height and width even.
+        frames: RGB, on any device.
         fps: Frames per second, above 0.
-        quality: x264's constant rate factor: lower is better and larger, 0 to 51.
+        name: What to call it.
 
     Raises:
-        ValueError: if there is no frame, a side is odd, or fps or quality is out of range.
+        ValueError: if fps is not above 0.
     """
-    import av  # here, so that importing the world needs no video library
-
-    if frames.ndim != 4 or not len(frames) or frames.dtype != torch.uint8:
-        raise ValueError(f"a video needs uint8 (time, height, width, 3), got {frames.dtype} {tuple(frames.shape)}.")
-    height, width = frames.shape[1:3]
-    if height % 2 or width % 2:
-        raise ValueError(f"H.264 with yuv420p needs even sides, got {height} x {width}; change the size by one pixel.")
     if not fps > 0:
         raise ValueError(f"fps must be above 0, got {fps}.")
-    if not 0 <= quality <= 51:
-        raise ValueError(f"quality lies in 0 to 51, got {quality}.")
-    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
-        stream = container.add_stream("libx264", rate=Fraction(fps).limit_denominator(1001))
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.options = {"crf": str(quality), "preset": "slow"}
-        for frame in frames.cpu().numpy():
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode())
+    return Clip(frames.cpu(), torch.arange(len(frames), dtype=torch.float64) / fps, name=name)
 
 
 def truth(scenes: Scenes, rendered: Rendered, *, fps: float, aspect: float = 1.0) -> dict:

@@ -97,7 +97,7 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
         1, 32, value=4, step=1, label="Keep 1 frame in", info="The others are taken away.", elem_id="input-keep-every"
     )
     coupling = gr.Slider(
-        0, 10, value=0.5, step=0.05, label="λ, pull of the query", info="0 is SLERP.", elem_id="input-coupling"
+        0, 10, value=0.2, step=0.05, label="λ, pull of the query", info="0 is SLERP.", elem_id="input-coupling"
     )
     with gr.Row():
         run = gr.Button("Run", variant="primary", elem_id="button-run", min_width=120)
@@ -190,7 +190,7 @@ def _wire(
             raise gr.Error("There is no such example.")
         return str(clips[index]["path"]), clips[index]["query"]
 
-    def analyse(video: str | None, query: str, keep_every: float = 4, coupling: float = 0.5) -> dict[str, Any]:
+    def analyse(video: str | None, query: str, keep_every: float = 4, coupling: float = 0.2) -> dict[str, Any]:
         try:
             return callbacks.summarise(video, query, steps=steps, keep_every=keep_every, coupling=coupling)
         except ValueError as error:
@@ -204,7 +204,10 @@ def _wire(
     )  # fmt: skip
     event.failure(None, js="() => slap.refused()", **private)
     stop.click(stopped, None, [run, stop], cancels=[event], queue=False, js="() => slap.stopped()", **private)
-    gallery.pick(pick, None, [inputs["video"], inputs["query"]], show_progress="hidden", queue=False, **private)
+    picked = gallery.pick(
+        pick, None, [inputs["video"], inputs["query"]], show_progress="hidden", queue=False, **private
+    )
+    picked.then(None, js="() => slap.picked()", **private)
     gr.Button(visible=False).click(
         analyse,
         [inputs["video"], inputs["query"], inputs["keep_every"], inputs["coupling"]],

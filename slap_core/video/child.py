@@ -1,6 +1,6 @@
 """The decoder's own process: it reads one request, writes frames, and is allowed nothing else.
 
-It imports neither torch nor the page, so it starts in a few hundredths of a second. Its limits are set before the first
+It imports neither torch nor the page, so it starts in a quarter of a second. Its limits are set before the first
 byte of the file is touched. On standard output it writes lines of JSON, some followed by raw bytes:
 
     {"count": n, "height": h, "width": w, "duration": seconds}     at most n frames will follow
@@ -12,7 +12,6 @@ byte of the file is touched. On standard output it writes lines of JSON, some fo
 import contextlib
 import json
 import os
-import sys
 import threading
 from collections.abc import Iterator
 from typing import Any, BinaryIO, NoReturn

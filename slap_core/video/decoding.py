@@ -75,7 +75,9 @@ def decord_pays(scan: Scan, ticks: Int64[np.ndarray, "chosen"]) -> bool:
     )
 
 
-def by_decord(path: str, scan: Scan, ticks: Int64[np.ndarray, "chosen"], *, height: int, width: int) -> Iterator[Picture]:
+def by_decord(
+    path: str, scan: Scan, ticks: Int64[np.ndarray, "chosen"], *, height: int, width: int
+) -> Iterator[Picture]:
     """The pictures at `ticks`, by random access.
 
     Raises:
@@ -173,13 +175,13 @@ class PyAVReader:
             if target is not None and previous is not None:
                 yield previous[0], self._picture(previous[1])
 
-    def _prepared(self, container: Any) -> Any:  # noqa: ANN401
+    def _prepared(self, container: Any) -> Any:
         stream = best_stream(container)
         stream.thread_type = "AUTO"
         stream.codec_context.thread_count = _threads()
         return stream
 
-    def _frames(self, container: Any, stream: Any) -> Iterator[tuple[int, Any]]:  # noqa: ANN401
+    def _frames(self, container: Any, stream: Any) -> Iterator[tuple[int, Any]]:
         """The undamaged frames from here on, with their ticks, strictly increasing."""
         shown = self._scan.shown.tolist()
         last = None
@@ -197,7 +199,7 @@ class PyAVReader:
                     last = tick
                     yield tick, frame
 
-    def _decoded(self, packet: Any) -> Iterator[Any | None]:  # noqa: ANN401
+    def _decoded(self, packet: Any) -> Iterator[Any | None]:
         """The frames that this packet completes; None for a packet that cannot be decoded."""
         attempts = 1 if packet.size else _threads() + 1  # at the end each thread may have an error to tell
         for _ in range(attempts):
@@ -210,7 +212,7 @@ class PyAVReader:
             else:
                 return
 
-    def _picture(self, frame: Any) -> UInt8[np.ndarray, "height width 3"]:  # noqa: ANN401
+    def _picture(self, frame: Any) -> UInt8[np.ndarray, "height width 3"]:
         orientation = self._scan.orientation
         width, height = self._width, self._height
         if orientation.transposed:

@@ -43,7 +43,7 @@ REASONS = {
     ),
     "crashed": "{name} crashed the decoder (exit status {status}); it is probably damaged. Export it again.",
     "cancelled": "Decoding of {name} was cancelled. Read it again when it is wanted.",
-    "broken": "{name} could not be decoded: the decoder failed ({what}). Reinstall the `av` package or export it again.",
+    "broken": "{name} could not be decoded: the decoder failed ({what}). Reinstall the av package, or export it again.",
 }
 
 

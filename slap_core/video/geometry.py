@@ -39,7 +39,7 @@ class Orientation:
         return np.ascontiguousarray(picture)
 
 
-def orientation_of(frame: Any) -> Orientation:  # noqa: ANN401
+def orientation_of(frame: Any) -> Orientation:
     """The orientation that a decoded `av.VideoFrame` asks for; angles are rounded to quarter turns."""
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:

@@ -25,7 +25,7 @@ from slap_core.video.errors import REASONS, VideoError
 
 _FOLDER = Path(__file__).resolve().parent
 
-# The packages stand there without their __init__, which would import torch: 2 s instead of 0.1 s.
+# The packages stand there without their __init__, which would import torch: seconds instead of a quarter of one.
 _START = f"""
 import json, sys, types
 request = json.loads(sys.stdin.buffer.readline())

@@ -45,7 +45,7 @@ class Scan:
     key: Bool[np.ndarray, "packet"]
     """In decoding order: can decoding start here?"""
     pts: Int64[np.ndarray, "packet"]
-    """In decoding order: presentation ticks; empty where `counted`."""
+    """In decoding order: presentation ticks; 0 where a packet has none, which makes the track `counted`."""
     warnings: tuple[str, ...]
 
     @property
@@ -83,7 +83,7 @@ def opened(path: str, demuxer: str) -> Iterator[Any]:
         yield container
 
 
-def best_stream(container: Any) -> Any:  # noqa: ANN401
+def best_stream(container: Any) -> Any:
     """The moving picture that a player would show.
 
     Raises:
@@ -100,7 +100,7 @@ def best_stream(container: Any) -> Any:  # noqa: ANN401
     return stream
 
 
-def packets(container: Any, stream: Any, problems: list[str]) -> Iterator[Any]:  # noqa: ANN401
+def packets(container: Any, stream: Any, problems: list[str]) -> Iterator[Any]:
     """The track's packets in decoding order; a part that cannot be read ends them and is added to `problems`."""
     try:
         yield from container.demux(stream)
@@ -161,7 +161,7 @@ def scan(path: str, demuxer: str) -> Scan:
             counted=counted,
             trimmed=any(discard for *_, discard in rows),
             key=np.array([key for _, _, key, _ in rows]),
-            pts=np.array([] if counted else [pts for pts, *_ in rows], dtype=np.int64),
+            pts=np.array([pts or 0 for pts, *_ in rows], dtype=np.int64),
             warnings=_warnings(container, stream, len(rows), float(end * time_base), bool(problems) or damaged),
         )
 
@@ -171,7 +171,7 @@ def _check_picture(width: int, height: int) -> None:
         raise RefusedError("frame_too_large", width=width, height=height, limit=limits.MAX_FRAME_PIXELS / 1e6)
 
 
-def _first_picture(packet: Any) -> Any | None:  # noqa: ANN401
+def _first_picture(packet: Any) -> Any | None:
     try:
         return next(iter(packet.decode()), None)
     except MemoryError:
@@ -180,7 +180,7 @@ def _first_picture(packet: Any) -> Any | None:  # noqa: ANN401
         return None
 
 
-def _shown(rows: list[tuple], demuxer: str, stream: Any) -> tuple[Int64[np.ndarray, "time"], bool]:  # noqa: ANN401
+def _shown(rows: list[tuple], demuxer: str, stream: Any) -> tuple[Int64[np.ndarray, "time"], bool]:
     """The presentation ticks of the frames that are shown, and whether they were only counted.
 
     AVI has no presentation ticks; what FFmpeg derives for B-frames there is out of order. Its frames follow each
@@ -204,7 +204,7 @@ def _pixel_aspect(aspect: Fraction | None) -> Fraction:
     return aspect if aspect and Fraction(1, 10) <= aspect <= 10 else Fraction(1)
 
 
-def _warnings(container: Any, stream: Any, count: int, end: float, damaged: bool) -> tuple[str, ...]:  # noqa: ANN401
+def _warnings(container: Any, stream: Any, count: int, end: float, damaged: bool) -> tuple[str, ...]:
     """A sentence where the packets end (in seconds) before what the index or the header says, or are damaged."""
     missing, declared = False, 0.0
     if container.format.name.startswith("mov"):

@@ -12,16 +12,17 @@ _CLOCK = 90_000
 """Ticks per second: divides the common frame rates."""
 
 
-def write_clip(path: str | os.PathLike[str], clip: Clip, *, fps: float | int | None = None) -> Path:
+def write_clip(path: str | os.PathLike[str], clip: Clip, *, fps: float | int | None = None, quality: int = 18) -> Path:
     """The path of the video file that was written; it appears whole or not at all.
 
     Args:
         path: where to write; an existing file is replaced. Its folder must exist.
         clip: at least one frame. 4:2:0 needs even sides: an odd one gets its last row or column repeated.
         fps: frames per second; None: every frame at its own time.
+        quality: x264's constant rate factor, 0 to 51: lower is better and larger.
 
     Raises:
-        ValueError: if the clip has no frames, or `fps` is not a positive number.
+        ValueError: if the clip has no frames, `fps` is not a positive number, or `quality` is out of range.
     """
     import av
 
@@ -29,6 +30,8 @@ def write_clip(path: str | os.PathLike[str], clip: Clip, *, fps: float | int | N
         raise ValueError("write_clip needs a clip of at least one frame, got one of none; keep more frames.")
     if fps is not None and not 0 < fps <= 1000:
         raise ValueError(f"fps must be above 0 and at most 1000 frames per second, got {fps}; None keeps the times.")
+    if not 0 <= quality <= 51:
+        raise ValueError(f"quality lies in 0 to 51, lower being better, got {quality}.")
     path = Path(path)
     frames = clip.frames.numpy()
     height, width = frames.shape[1:3]
@@ -39,7 +42,7 @@ def write_clip(path: str | os.PathLike[str], clip: Clip, *, fps: float | int | N
     try:
         with av.open(str(part), "w", format="mp4", options={"movflags": "faststart"}) as container:
             rate = Fraction(fps or _mean_rate(seconds)).limit_denominator(1001)
-            stream = container.add_stream("libx264", rate=rate, options={"crf": "18", "preset": "veryfast"})
+            stream = container.add_stream("libx264", rate=rate, options={"crf": str(quality), "preset": "medium"})
             stream.width, stream.height, stream.pix_fmt = width + width % 2, height + height % 2, "yuv420p"
             stream.codec_context.time_base = Fraction(1, _CLOCK)
             for tick, picture in zip(ticks.tolist(), frames, strict=True):

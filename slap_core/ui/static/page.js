@@ -13,12 +13,16 @@
     show();
   };
 
+  const runButton = () => document.querySelector("#button-run");
+  slap.picked = () => (runButton().disabled = false);
+
   /* A click on an example fills in its clip and query, and shows what it is about. */
   slap.mountExamples = (element, pick) => {
     element.addEventListener("click", (event) => {
       const button = event.target.closest("button[data-index]");
       if (!button) return;
       element.querySelectorAll("button").forEach((b) => b.setAttribute("aria-pressed", String(b === button)));
+      runButton().disabled = true; // until the clip has arrived: see `picked`
       element.querySelector(".chosen").textContent = button.parentElement.querySelector(".note").textContent;
       pick(Number(button.dataset.index));
     });
@@ -43,7 +47,12 @@
       );
       if (sentence.textContent !== status.sentence) sentence.textContent = status.sentence;
     };
-    const show = () => props.value && slap.status(JSON.parse(props.value));
+    const show = () => {
+      if (!props.value) return;
+      const status = JSON.parse(props.value);
+      run = status.run;
+      if (run !== stoppedRun) slap.status(status); // news of a stopped run may still be on its way
+    };
     watch("value", show);
     show();
   };
@@ -56,15 +65,26 @@
     });
   }
 
-  slap.queued = () => say("Waiting for a free place …");
+  let run = null; // the run that the page shows
+  let stopped = false;
+  let stoppedRun = null;
+
+  slap.queued = () => {
+    stopped = false;
+    say("Waiting for a free place …");
+    document.querySelector("#button-stop").disabled = false; // who waits may leave
+  };
 
   /* What was still awaited when a run was stopped says so; what had come stays. */
   slap.stopped = () => {
+    stopped = true;
+    stoppedRun = run;
     replaceWaiting("empty", "Stopped before this was computed. Press Run to begin again.");
     say("Stopped.");
   };
 
   slap.refused = () => {
+    if (stopped) return; // gradio reports a cancelled run as failed
     const sentence = "The server could not take this run: too many are waiting, or the connection was lost. Try again.";
     replaceWaiting("failed", sentence);
     say(sentence);

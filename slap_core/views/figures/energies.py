@@ -13,7 +13,7 @@ from torch import Tensor
 from slap_core.stages import Decoded, Solved
 from slap_core.types import Energies
 from slap_core.views.figures.style import INK, METHODS, RULE, apply_layout, axis, method_line
-from slap_core.views.figures.view import Table, View, amount, seconds
+from slap_core.views.figures.view import Table, View, amount, escaped, seconds
 from slap_core.views.titles import TITLES
 
 __all__ = ["energy_curves"]
@@ -52,7 +52,9 @@ def energy_curves(solved: Solved, decoded: Decoded) -> View:
         )
         figure.update_xaxes(axis("time, s" if row == 4 else "", grid=False, showticklabels=row == 4), row=row, col=1)
     _anchor_rules(figure, decoded)
-    apply_layout(figure, height=640, revision=f"energies {decoded.clip.name}", hovermode="closest", barmode="overlay")
+    apply_layout(
+        figure, height=640, revision=f"energies {escaped(decoded.clip.name)}", hovermode="closest", barmode="overlay"
+    )
     return View(
         name="energies",
         title=TITLE,

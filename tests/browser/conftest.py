@@ -1,0 +1,119 @@
+"""The page in a real browser: `python app.py` on a free port, and a Chromium that may talk to this machine only."""
+
+import os
+import pathlib
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "app.py"]
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-dev-shm-usage",
+]
+START_SECONDS = 180
+
+
+def _missing(reason: str) -> None:
+    """Skip, or fail where a browser is required."""
+    if os.environ.get("SLAP_REQUIRE_BROWSER") == "1":
+        pytest.fail(f"SLAP_REQUIRE_BROWSER=1, but {reason}")
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[object]:
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        _missing("playwright is not installed")
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        _missing("there is no Chromium on this machine")
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=path, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def address(browser, tmp_path_factory) -> Iterator[str]:
+    """The address of a running page, which is ended afterwards. After `browser`: without one nothing is started."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("server") / "log.txt"
+    environment = os.environ | {"HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": str(log.parent / "uploads")}
+    with log.open("wb") as out:
+        server = subprocess.Popen(
+            [*COMMAND, "--host", "127.0.0.1", "--port", str(port)],
+            cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        try:
+            _wait_until_up(f"http://127.0.0.1:{port}/", server, log)
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            server.terminate()
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+
+
+def _wait_until_up(address: str, server: subprocess.Popen, log: pathlib.Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            with urllib.request.urlopen(address, timeout=5):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.25)
+    pytest.fail(f"The page did not come up:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+class Watch:
+    """What a page did that it should not have done."""
+
+    def __init__(self) -> None:
+        self.elsewhere: list[str] = []
+        self.errors: list[str] = []
+
+
+@pytest.fixture
+def page(browser, address) -> Iterator[object]:
+    """A fresh tab on the page; `page.watch` records requests to elsewhere (which are aborted) and console errors."""
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    tab.set_default_timeout(180_000)
+    tab.watch = Watch()
+
+    def route(handler: object) -> None:
+        parts = urlsplit(handler.request.url)
+        if parts.scheme in ("data", "blob") or parts.hostname in ("127.0.0.1", "localhost"):
+            handler.continue_()
+        else:
+            tab.watch.elsewhere.append(handler.request.url)
+            handler.abort()
+
+    tab.route("**/*", route)
+    tab.on("console", lambda m: tab.watch.errors.append(m.text) if m.type == "error" else None)
+    tab.on("pageerror", lambda error: tab.watch.errors.append(str(error)))
+    tab.on("dialog", lambda dialog: (tab.watch.errors.append(f"dialog: {dialog.message}"), dialog.dismiss()))
+    tab.goto(address)
+    tab.wait_for_selector("#view-certificate[data-state=empty]")
+    yield tab
+    tab.close()

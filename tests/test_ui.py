@@ -1,0 +1,270 @@
+"""The callbacks and the page's build, on made-up stages; the real page is driven in tests/browser."""
+
+import dataclasses
+import json
+import pathlib
+import re
+
+import fakes
+import pytest
+
+from slap_core.stages import Progress, Settings
+from slap_core.ui import callbacks, layout, serving
+from slap_core.views import browser
+from slap_core.views.titles import TITLES
+
+
+def steps(video, query=None, **settings):
+    made_up = fakes.stages(12, query=query or "", settings=Settings(**settings))
+    for name, stage in zip(callbacks.STAGES, made_up, strict=True):
+        yield Progress(name, 0.5)
+        yield stage
+
+
+def states(changes):
+    return {name: json.loads(value)["state"] for name, value in changes.items()}
+
+
+def settle(updates):
+    """What the page shows after all updates, by name."""
+    shown = {}
+    for changes in updates:
+        shown |= {name: json.loads(value) for name, value in changes.items()}
+    return shown
+
+
+def test_run_fills_in_stage_by_stage():
+    updates = list(callbacks.run("clip.mp4", "a red ball", steps=steps, keep_every=4.0, coupling=0.5))
+    assert states(updates[0]) == dict.fromkeys([*TITLES, "status"], "loading")
+    order = [name for changes in updates[1:] for name in changes if name != "status"]
+    assert order == ["strip", "strip", "energies", "certificate", "map", "resonance", "slots", "map"]
+    assert {view["state"] for view in settle(updates).values()} == {"ready"}
+
+
+def test_status_tells_the_stage_and_its_share():
+    updates = list(callbacks.run("clip.mp4", "a red ball", steps=steps))
+    statuses = [json.loads(changes["status"]) for changes in updates]
+    assert statuses[1]["sentence"] == "Reading the frames: 50 % …"
+    assert [s["state"] for s in statuses[3]["stages"]] == ["done", "active", *["waiting"] * 5]
+    assert re.fullmatch(r"Done in [\d.e-]+ s\.", statuses[-1]["sentence"])
+    assert {s["state"] for s in statuses[-1]["stages"]} == {"done"}
+
+
+def test_two_runs_with_equal_results_differ_for_the_browser():
+    first, second = (settle(callbacks.run(None, "", steps=steps))["strip"] for _ in range(2))
+    assert first["message"] == second["message"]
+    assert first != second
+
+
+def test_no_video_is_a_sentence():
+    shown = settle(callbacks.run(None, "a red ball", steps=steps))
+    assert shown["strip"]["state"] == "failed"
+    assert shown["strip"]["message"] == "There is no video yet: upload one, or choose an example."
+    assert shown["status"]["sentence"] == shown["strip"]["message"]
+    assert shown["map"]["message"] == callbacks.NOT_COMPUTED
+
+
+def test_error_of_the_library_leaves_what_had_come():
+    def broken(video, query=None, **settings):
+        yield fakes.stages(12)[0]
+        raise ValueError("The encoder cannot be had; choose another.")
+
+    shown = settle(callbacks.run("clip.mp4", "", steps=broken))
+    assert shown["strip"]["state"] == "ready"
+    assert shown["map"] == shown["map"] | {"state": "failed", "message": "The encoder cannot be had; choose another."}
+    assert shown["certificate"]["state"] == "failed"
+
+
+def test_unexpected_error_tells_nothing_of_the_server(caplog):
+    def broken(video, query=None, **settings):
+        raise RuntimeError("/srv/secret/path")
+        yield
+
+    updates = list(callbacks.run("clip.mp4", "", steps=broken))
+    assert settle(updates)["strip"]["message"] == callbacks.UNEXPECTED
+    assert "secret" not in json.dumps(updates)
+    assert "/srv/secret/path" in caplog.text
+
+
+def test_stopping_a_run_closes_the_job():
+    closed = []
+
+    def job(video, query=None, **settings):
+        try:
+            yield from steps(video, query)
+        finally:
+            closed.append(True)
+
+    run = callbacks.run("clip.mp4", "", steps=job)
+    next(run), next(run)
+    assert not closed
+    run.close()
+    assert closed
+
+
+def test_run_ends_at_its_deadline(monkeypatch):
+    monkeypatch.setattr(callbacks, "DEADLINE_SECONDS", -1.0)
+    shown = settle(callbacks.run("clip.mp4", "", steps=steps))
+    assert "given up" in shown["strip"]["message"]
+    with pytest.raises(ValueError, match="given up"):
+        callbacks.summarise("clip.mp4", "", steps=steps)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("keep_every", "four"), ("coupling", None), ("mass", True), ("encoder", 3), ("encoder", "x" * 301),
+        ("coupling", float("nan")), ("keep_every", 1e300),
+    ],
+)  # fmt: skip
+def test_settings_of_the_wrong_kind_are_refused(setting, value):
+    shown = settle(callbacks.run("clip.mp4", "", steps=steps, **{setting: value}))
+    assert shown["strip"]["message"].startswith(f"{setting} cannot be used")
+
+
+def test_settings_arrive_typed():
+    arrived = {}
+
+    def job(video, query=None, **settings):
+        arrived.update(settings)
+        return iter(())
+
+    list(callbacks.run("c.mp4", "", steps=job, keep_every=4.0, max_frames=64.0, coupling=1.0, encoder=" "))
+    assert arrived == {"keep_every": 4, "max_frames": 64, "coupling": 1.0, "encoder": "bundled"}
+    assert isinstance(arrived["keep_every"], int)
+    assert isinstance(arrived["coupling"], float)
+
+
+def test_long_query_is_refused_by_the_library_itself():
+    from slap_core.analysis import analyse_steps
+
+    shown = settle(callbacks.run("clip.mp4", "x" * 10_000, steps=analyse_steps))
+    assert "10,000 characters" in shown["strip"]["message"]
+
+
+def test_summary_is_that_of_the_library():
+    numbers = callbacks.summarise("clip.mp4", "a red ball", steps=steps, keep_every=3, coupling=0.25)
+    assert numbers["settings"]["keep_every"] == 3
+    assert numbers["settings"]["coupling"] == 0.25
+    assert set(numbers["drift"]) == set(fakes.METHODS)
+    json.dumps(numbers, allow_nan=False)
+    with pytest.raises(ValueError, match="There is no video"):
+        callbacks.summarise(None, "", steps=steps)
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips")
+    (folder / "here.mp4").write_bytes(b"not decoded by this test")
+    clips = [
+        {"file": "here.mp4", "title": "A <b>bold</b> title", "query": "a red car", "note": "note"},
+        {"file": "gone.mp4", "title": "Gone", "query": "", "note": ""},
+    ]
+    (folder / "clips.json").write_text(json.dumps(clips))
+    return layout.build_page(steps=steps, examples=folder)
+
+
+def test_page_has_the_stable_ids(page):
+    ids = {block.elem_id for block in page.blocks.values()}
+    expected = {"input-video", "input-query", "input-keep-every", "button-run", "button-stop"}
+    assert expected | {f"view-{name}" for name in TITLES} <= ids
+
+
+def test_one_endpoint_is_public_and_typed(page):
+    info = page.get_api_info()
+    assert list(info["named_endpoints"]) == ["/analyse"]
+    assert not info["unnamed_endpoints"]
+    names = [p["parameter_name"] for p in info["named_endpoints"]["/analyse"]["parameters"]]
+    assert names == ["video", "query", "keep_every", "coupling"]
+
+
+def test_examples_that_are_missing_are_not_offered_and_titles_are_escaped(page):
+    gallery = next(block for block in page.blocks.values() if block.elem_id == "examples")
+    assert "A &lt;b&gt;bold&lt;/b&gt; title" in gallery.value
+    assert "Gone" not in gallery.value
+
+
+def test_page_without_examples_is_built(tmp_path):
+    page = layout.build_page(steps=steps, examples=tmp_path)
+    assert not next(block for block in page.blocks.values() if block.elem_id == "examples").visible
+
+
+def test_defaults_of_the_page_are_those_of_the_library(page):
+    from slap_core.stages import QUERY_CHARACTERS
+
+    by_id = {block.elem_id: block for block in page.blocks.values() if block.elem_id}
+    assert by_id["input-keep-every"].value == Settings().keep_every
+    assert by_id["input-coupling"].value == Settings().coupling
+    assert by_id["input-query"].max_length == QUERY_CHARACTERS
+    frames = next(b for b in page.blocks.values() if getattr(b, "label", "") == "Frames at most")
+    assert frames.value == Settings().max_frames
+    Settings(max_frames=frames.maximum)
+
+
+def test_limits_beside_the_upload_are_the_decoder_s():
+    from slap_core.video import limits
+    from slap_core.video.errors import ACCEPTED
+
+    source = pathlib.Path(layout.__file__).read_text(encoding="utf-8")
+    assert f"{limits.MAX_DURATION_SECONDS / 3600:.0f} hours" in source
+    for kind in re.findall(r"[A-Za-z-]+", ACCEPTED.replace(" and ", " ")):
+        assert kind in source
+
+
+def test_launch_settings_are_closed(tmp_path):
+    root = pathlib.Path(layout.__file__).parents[2]
+    settings = serving.launch_settings(root / "assets" / "clips", private=root)
+    for name, value in {"share": False, "show_error": False, "ssr_mode": False, "strict_cors": True}.items():
+        assert settings[name] is value
+    assert settings["max_file_size"] == "100mb"
+    assert str(root / "slap_core") in settings["blocked_paths"]
+    assert settings["allowed_paths"] == [str(root / "assets" / "clips")]
+
+
+def test_browser_files_name_no_other_host():
+    head = serving._head(browser.plotly_library())
+    hosts = set(re.findall(r"https?://[^\s'\"]+", head))
+    assert hosts <= {"http://www.w3.org/2000/svg"}  # a namespace, never fetched
+    assert "showSendToCloud: false" in head
+    assert browser.plotly_library().stat().st_size > 1e6
+
+
+def test_fixed_colours_are_the_same_in_python_and_in_the_browser():
+    from slap_core.views.figures import style as palette
+
+    script, sheet = browser.script(), browser.style()
+    for name in ("INK", "MUTED", "RULE", "PAPER", "BLUE", "GREY", "VERMILLION"):
+        colour = getattr(palette, name)
+        assert f'"{colour}": "--slap-{name.lower()}"' in script
+        assert f"--slap-{name.lower()}: {colour};" in sheet
+
+
+def _luminance(colour):
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_text_has_enough_contrast(theme):
+    blocks = re.findall(r"\{([^}]*--slap-ink[^}]*)\}", browser.style())
+    colours = dict(re.findall(r"--slap-([a-z-]+): (#[0-9a-f]{3,6});", blocks[theme == "dark"]))
+    colours = {n: c if len(c) == 7 else "#" + "".join(2 * x for x in c[1:]) for n, c in colours.items()}
+
+    def contrast(one, other):
+        low, high = sorted((_luminance(colours[one]), _luminance(colours[other])))
+        return (high + 0.05) / (low + 0.05)
+
+    for text in ("ink", "muted", "accent"):
+        assert contrast(text, "paper") >= 4.5
+    assert contrast("on-accent", "accent") >= 4.5
+    for graphic in ("blue", "grey", "vermillion"):
+        assert contrast(graphic, "paper") >= 3
+
+
+def test_loading_view_is_replaced_whole():
+    blank = json.loads(callbacks.blank("map", "loading"))
+    from slap_core.views.figures import View
+
+    names = {field.name for field in dataclasses.fields(View)}
+    assert set(blank) <= names
