@@ -53,7 +53,7 @@ class LearnedPotential(nn.Module, PyTorchModelHubMixin):
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("shift", torch.zeros(()))
 
-    def forward(self, z: Float[Tensor, "*batch dim"], query: Float[Tensor, "*batch2 dim"]) -> Float[Tensor, "*batch"]:
+    def forward(self, z: Float[Tensor, "*#batch dim"], query: Float[Tensor, "*#batch dim"]) -> Float[Tensor, "*#batch"]:
         """P(z, query); `query` broadcasts against z.
 
         Raises:
@@ -101,13 +101,15 @@ class StaticPotential:
     def __init__(self, scale: float = GRADIENT_NORM) -> None:
         self.scale = scale
 
-    def __call__(self, z: Float[Tensor, "*batch dim"], query: Float[Tensor, "*batch2 dim"]) -> Float[Tensor, "*batch"]:
+    def __call__(
+        self, z: Float[Tensor, "*#batch dim"], query: Float[Tensor, "*#batch dim"]
+    ) -> Float[Tensor, "*#batch"]:
         """The scaled inner product; `query` broadcasts against z."""
         return self.scale * (z * query.to(z)).sum(-1)
 
 
 def median_gradient_norm(
-    potential: Potential, points: Float[Tensor, "*batch dim"], query: Float[Tensor, "*batch2 dim"]
+    potential: Potential, points: Float[Tensor, "*#batch dim"], query: Float[Tensor, "*#batch dim"]
 ) -> float:
     """The median norm of the potential's gradient tangential to the sphere, over the points."""
     with torch.enable_grad():

@@ -154,7 +154,7 @@ def batches(
         yield Batch(images, tokens, claims.true_of(facts))
 
 
-def train(settings: EncoderSettings) -> list[dict[str, float]]:
+def train(settings: EncoderSettings) -> list[loop.Row]:
     """Train the encoder and write its open_clip folder; returns the log."""
     device = loop.resolve_device(settings.device)
     settings.out.mkdir(parents=True, exist_ok=True)

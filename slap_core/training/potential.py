@@ -35,6 +35,7 @@ from slap_core.training.claims import Facts, draw_claims
 from slap_core.training.pictures import draw_pictures
 from slap_core.training.sentences import sentences
 from slap_core.tunnel_world import seeds
+from slap_core.types import Potential
 
 __all__ = ["PotentialSettings", "calibrate", "info_nce", "main", "sobolev", "train"]
 
@@ -78,7 +79,7 @@ class Batch:
     truth: Bool[Tensor, "image claim"]
 
 
-def info_nce(potential: LearnedPotential, batch: Batch, *, tau: float) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+def info_nce(potential: Potential, batch: Batch, *, tau: float) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """The loss in nat, and the share of claims whose highest latent is one of which they are true."""
     values = potential(batch.latents[None], batch.queries[:, None])  # (claim, image)
     own = torch.eye(len(values), dtype=torch.bool, device=values.device)

@@ -199,7 +199,7 @@ def _wire(
     everything = [*shown.values(), run, stop]
     event = gr.on(
         [run.click, inputs["query"].submit],
-        start, list(inputs.values()), everything, show_progress="hidden", trigger_mode="once",
+        start, list(inputs.values()), everything, show_progress="hidden", trigger_mode="multiple",
         js="(...values) => { slap.queued(); return values; }", **private,
     )  # fmt: skip
     event.failure(None, js="() => slap.refused()", **private)

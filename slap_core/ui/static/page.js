@@ -65,6 +65,11 @@
     });
   }
 
+  function running(yes) {
+    runButton().disabled = yes;
+    document.querySelector("#button-stop").disabled = !yes;
+  }
+
   let run = null; // the run that the page shows
   let stopped = false;
   let stoppedRun = null;
@@ -72,19 +77,21 @@
   slap.queued = () => {
     stopped = false;
     say("Waiting for a free place …");
-    document.querySelector("#button-stop").disabled = false; // who waits may leave
+    running(true); // at once: the server may be busy, and who waits may leave
   };
 
   /* What was still awaited when a run was stopped says so; what had come stays. */
   slap.stopped = () => {
     stopped = true;
     stoppedRun = run;
+    running(false);
     replaceWaiting("empty", "Stopped before this was computed. Press Run to begin again.");
     say("Stopped.");
   };
 
   slap.refused = () => {
     if (stopped) return; // gradio reports a cancelled run as failed
+    running(false);
     const sentence = "The server could not take this run: too many are waiting, or the connection was lost. Try again.";
     replaceWaiting("failed", sentence);
     say(sentence);

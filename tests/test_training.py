@@ -1,0 +1,110 @@
+"""Trainers of the encoder and of the potential: sentences, pictures, losses, and a short run of each, end to end."""
+
+import json
+
+import pytest
+import torch
+
+from slap_core import sphere
+from slap_core.encoders import from_folder
+from slap_core.potential import GRADIENT_NORM, LearnedPotential, median_gradient_norm
+from slap_core.pretrained import load_card
+from slap_core.training import encoder as encoder_trainer
+from slap_core.training import potential as potential_trainer
+from slap_core.training.claims import OPEN, Claims, draw_claims
+from slap_core.training.pictures import draw_pictures
+from slap_core.training.sentences import sentences
+from slap_core.tunnel_world import COLOURS, KINDS, seeds, vocabulary
+
+
+def claim(**said) -> Claims:
+    """One claim; what is not said is open."""
+    clause = {
+        name: torch.tensor([[said.get(name, OPEN), OPEN]]) for name in ("kind", "colour", "place", "coarse", "relation")
+    }
+    return Claims(
+        **clause,
+        used=torch.tensor([["kind" in said or "colour" in said, False]]),
+        nothing=torch.tensor([said.get("nothing", False)]),
+        background=torch.tensor([said.get("background", OPEN)]),
+        occluder=torch.tensor([said.get("occluder", OPEN)]),
+    )
+
+
+def written(one: Claims) -> set[str]:
+    return {sentences(one, seed=seed)[0] for seed in range(40)}
+
+
+def test_sentences_say_what_is_claimed():
+    car, red = KINDS.index("car"), COLOURS.index("red")
+    texts = written(claim(kind=car, colour=red, coarse=0))
+    assert all("left" in text for text in texts)
+    assert all(any(word in text for word in ("red", "crimson", "scarlet")) for text in texts)
+    assert len(texts) > 8
+    assert all("tunnel" in text for text in written(claim(kind=car, relation=0, occluder=0)))
+    assert any(text == "nothing to see" for text in written(claim(nothing=True)))
+    assert all("night" in t or "dark" in t or "moon" in t for t in written(claim(nothing=True, background=3)))
+
+
+def test_every_word_is_in_the_vocabulary():
+    _, facts = draw_pictures(seeds("train", 400), size=32)
+    known = set(vocabulary())
+    for seed in range(3):
+        claims = draw_claims(facts, generator=torch.Generator().manual_seed(seed))
+        words = {word for text in sentences(claims, seed=seed) for word in text.replace(",", " ").split()}
+        assert words <= known, words - known
+
+
+def test_pictures_are_functions_of_their_seed():
+    whole, facts = draw_pictures(seeds("train", 12), size=32)
+    part, again = draw_pictures(seeds("train", 5, start=4), size=32)
+    assert torch.equal(whole[4:9], part)
+    assert torch.equal(facts.visible[4:9], again.visible)
+
+
+def test_true_pairs_are_no_negatives():
+    images = sphere.normalize(torch.tensor([[1.0, 0.1], [1.0, 0.0], [0.0, 1.0]]))
+    texts = sphere.normalize(torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]))
+    scale = torch.tensor(20.0)
+    apart = torch.eye(3, dtype=torch.bool)
+    alike = apart.clone()
+    alike[0, 1] = alike[1, 0] = True
+    strict = encoder_trainer.contrastive_loss(images, texts, scale, apart)
+    lenient = encoder_trainer.contrastive_loss(images, texts, scale, alike)
+    assert float(strict) > 0.3
+    assert float(lenient) < 1e-3
+
+
+def test_info_nce_of_a_constant_is_the_logarithm():
+    batch = potential_trainer.Batch(
+        sphere.normalize(torch.randn(6, 4)), sphere.normalize(torch.randn(6, 4)), torch.eye(6, dtype=torch.bool)
+    )
+    loss, _ = potential_trainer.info_nce(lambda z, q: torch.zeros(6, 6), batch, tau=0.1)
+    assert float(loss) == pytest.approx(torch.log(torch.tensor(6.0)).item())
+
+
+def test_calibration_gives_the_gradient_its_norm():
+    torch.manual_seed(0)
+    potential = LearnedPotential(8, width=16, spectral_norm=False)
+    pairs, queries = sphere.normalize(torch.randn(50, 2, 8)), sphere.normalize(torch.randn(50, 8))
+    potential_trainer.calibrate(potential, pairs, queries)
+    fraction = torch.linspace(0, 1, 9)[1:-1].expand(50, -1)
+    points = sphere.slerp(pairs[:, :1].expand(-1, 7, -1), pairs[:, 1:].expand(-1, 7, -1), fraction)
+    assert median_gradient_norm(potential, points, queries[:, None]) == pytest.approx(GRADIENT_NORM, rel=1e-4)
+    assert float(potential(points, queries[:, None]).mean().detach()) == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.slow
+def test_a_short_training_of_encoder_and_potential(tmp_path, monkeypatch):
+    small = "--image-size 32 --batch 16 --log-every 5 --vision-width 8 --text-width 32 --text-layers 1 --embed-dim 16"
+    encoder_trainer.main(f"--out {tmp_path / 'encoder'} --steps 10 --device cpu {small}".split())
+    card = load_card(tmp_path / "encoder")
+    assert card["scores"]["train loss"] > 0
+    assert "notes" in card
+    encoder = from_folder(tmp_path / "encoder", name="small")
+    assert encoder.unknown_words("a red zebra") == ["zebra"]
+    line = f"--out {tmp_path / 'potential'} --encoder local-dir:{tmp_path / 'encoder'} --steps 10 --pictures 64"
+    potential_trainer.main(f"{line} --batch 16 --image-size 32 --log-every 5 --width 16 --device cpu".split())
+    assert json.loads((tmp_path / "potential" / "config.json").read_text())["dim"] == 16
+    potential = LearnedPotential.from_pretrained(tmp_path / "potential")
+    assert float(potential.scale) > 1
