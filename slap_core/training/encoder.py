@@ -18,8 +18,6 @@ import dataclasses
 import json
 import math
 import pathlib
-import shlex
-import sys
 from collections.abc import Iterator, Sequence
 
 import open_clip
@@ -209,7 +207,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "notes": NOTES,
             "trained_on": f"Tunnel World training scenes, {settings.steps * settings.batch:,} pictures with one "
             f"caption each, on {_device_name(settings)}",
-            "command": shlex.join(["python", "-m", "slap_core.training.encoder", *sys.argv[1:]]),
+            "command": loop.command("slap_core.training.encoder", arguments),
             "seed": settings.seed,
             "scores": {f"train {name}": round(log[-1][name], 4) for name in ("loss", "retrieved")},
             "licence": "Apache-2.0",

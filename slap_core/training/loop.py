@@ -27,6 +27,8 @@ import json
 import math
 import pathlib
 import queue
+import shlex
+import sys
 import textwrap
 import threading
 import time
@@ -38,7 +40,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LoopSettings", "fit", "generator_of", "initialise", "parse", "prefetched", "resolve_device"]
+__all__ = ["LoopSettings", "command", "fit", "generator_of", "initialise", "parse", "prefetched", "resolve_device"]
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -256,6 +258,20 @@ def parse(kind: type[Settings], description: str, arguments: Sequence[str] | Non
             parser.add_argument(flag, type=hint, **options)
     values = vars(parser.parse_args(arguments))
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+
+
+def command(module: str, arguments: Sequence[str] | None) -> str:
+    """The command line that a card records: all but where the output went.
+
+    Args:
+        module: such as "slap_core.training.slots".
+        arguments: of the command line; None for the real ones.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if "--out" in words:
+        place = words.index("--out")
+        del words[place : place + 2]
+    return shlex.join(["python", "-m", module, *words])
 
 
 def _field_docstrings(kind: type) -> dict[str, str]:

@@ -11,8 +11,6 @@ Source: Xu et al., Slot-VLM, 2024: stage 1 of three.
 
 import dataclasses
 import pathlib
-import shlex
-import sys
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -173,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "what": "Slot attention over a frame's patch tokens (objects) and along time at each cell (events).",
             "trained_on": f"the tokens of the encoder {settings.encoder!r} on {settings.clips:,} Tunnel World "
             f"training clips of {settings.frames} frames",
-            "command": shlex.join(["python", "-m", "slap_core.training.slots", *(arguments or sys.argv[1:])]),
+            "command": loop.command("slap_core.training.slots", arguments),
             "seed": settings.seed,
             "scores": {
                 f"train {name}": round(log[-1][name], 4) for name in ("slow", "fast", "slow_dead", "slow_entropy")

@@ -98,7 +98,7 @@ class Watch:
 def page(browser, address) -> Iterator[object]:
     """A fresh tab on the page; `page.watch` records requests to elsewhere (which are aborted) and console errors."""
     tab = browser.new_page(viewport={"width": 1280, "height": 900})
-    tab.set_default_timeout(60_000)
+    tab.set_default_timeout(180_000)
     tab.watch = Watch()
 
     def route(handler: object) -> None:
