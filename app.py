@@ -1,12 +1,15 @@
 """SLAP Explorer as a page: python app.py --host 127.0.0.1 --port 7860."""
 
 import argparse
+import functools
 import logging
 import os
 import pathlib
 from collections.abc import Iterator
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is imported: it asks at import
+
+from gradio.utils import get_space
 
 from slap_core.ui.layout import build_page
 from slap_core.ui.serving import launch_settings, warm_up
@@ -15,10 +18,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLES = HERE / "assets" / "clips"
 
 
-def steps(*arguments: object, **settings: object) -> Iterator[object]:
+def steps(*arguments: object, folders: bool, **settings: object) -> Iterator[object]:
     """The steps of the main job, whose heavy imports wait until the page is up."""
     from slap_core.analysis import analyse_steps
 
+    if not folders and str(settings.get("encoder", "")).startswith("local-dir:"):
+        raise ValueError("Visitors of this server cannot open its folders; choose bundled, or a model on the hub.")
     yield from analyse_steps(*arguments, **settings)
 
 
@@ -29,7 +34,8 @@ def main() -> None:
     parser.add_argument("--port", type=int, help="port to listen on (default: the first free one from 7860)")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    page = build_page(steps=steps, examples=EXAMPLES)
+    own_machine = options.host in (None, "127.0.0.1", "localhost", "::1") and get_space() is None
+    page = build_page(steps=functools.partial(steps, folders=own_machine), examples=EXAMPLES)
     page.launch(
         server_name=options.host,
         server_port=options.port,

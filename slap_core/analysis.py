@@ -4,11 +4,14 @@ The page, the command line and the API run these very lines. Each stage is yield
 generator cancels what remains (a decoder's process included).
 """
 
+import concurrent.futures
+import copy
 import dataclasses
 import functools
 import os
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -106,7 +109,7 @@ def analyse_steps(
     chosen, ready = _settings(settings)
     prompt = _prompt(query)
     yield Progress("decode", 0.0)
-    decoded = _decode(clip_or_path, chosen)
+    decoded = yield from _decode(clip_or_path, chosen)
     yield decoded
     yield Progress("encode", 0.0)
     encoder = ready or load_encoder(chosen.encoder, device=chosen.device)
@@ -114,7 +117,9 @@ def analyse_steps(
     for batch in encoder.encode_batches(decoded.clip):
         batches.append(batch)
         yield Progress("encode", sum(len(latents) for latents, _ in batches) / len(decoded.clip))
-    truth, tokens = collect(batches, decoded.clip, encoder.box(decoded.clip))
+    latents, tokens = collect(batches, decoded.clip, encoder.box(decoded.clip))
+    # Double precision from here on: in float32 a steep potential's rounding alone can exceed the solver's tolerance.
+    truth = Latents(sphere.normalize(latents.points.double()), latents.times)
     encoded = _encoded(decoded, encoder, truth, prompt)
     yield encoded
     yield Progress("solve", 0.0)
@@ -162,7 +167,8 @@ def _prompt(query: str | None) -> str:
     return prompt
 
 
-def _decode(clip_or_path: Clip | str | os.PathLike[str], settings: Settings) -> Decoded:
+def _decode(clip_or_path: Clip | str | os.PathLike[str], settings: Settings) -> Generator[Progress, None, Decoded]:
+    """The clip and what is kept of it; closing the generator kills the decoder."""
     if isinstance(clip_or_path, Clip):
         clip = clip_or_path
         if not len(clip):
@@ -170,7 +176,21 @@ def _decode(clip_or_path: Clip | str | os.PathLike[str], settings: Settings) -> 
         if len(clip) > settings.max_frames:
             clip = clip.select(torch.linspace(0, len(clip) - 1, settings.max_frames).round().long())
     else:
-        clip = read_clip(clip_or_path, max_frames=settings.max_frames, size=DECODED_SIZE)
+        given_up = threading.Event()
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(
+                read_clip,
+                clip_or_path,
+                max_frames=settings.max_frames,
+                size=DECODED_SIZE,
+                cancelled=given_up.is_set,
+            )
+            try:
+                while not concurrent.futures.wait([reading], timeout=0.25).done:
+                    yield Progress("decode", 0.0)
+            finally:
+                given_up.set()
+            clip = reading.result()
     kept, dropped = clip.kept_index(settings.keep_every)
     return Decoded(clip=clip, kept=kept, dropped=dropped)
 
@@ -180,7 +200,7 @@ def _encoded(decoded: Decoded, encoder: OpenClipEncoder, truth: Latents, prompt:
         truth=truth,
         seen=truth.select(decoded.kept),
         dropped=truth.select(decoded.dropped),
-        query=encoder.text([prompt])[0] if prompt else None,
+        query=sphere.normalize(encoder.text([prompt])[0].double()) if prompt else None,
         prompt=prompt,
         encoder=encoder.name,
         unknown_words=tuple(encoder.unknown_words(prompt)),
@@ -196,7 +216,8 @@ def _potential(settings: Settings, encoder: OpenClipEncoder, encoded: Encoded) -
         return None, "off: there is no query to pull"
     learned = load_potential(encoder.name) if settings.potential in ("auto", "learned") else None
     if learned is not None:
-        return learned.to(settings.device), "learned on drawn tunnel scenes"
+        # A copy: the loaded network is shared by all runs.
+        return copy.deepcopy(learned).double().to(settings.device), "learned on drawn tunnel scenes"
     if settings.potential == "learned":
         raise ValueError(f"No learned potential is shipped for the encoder {encoder.name}; choose static or auto.")
     unit = StaticPotential(1.0)

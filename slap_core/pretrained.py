@@ -12,8 +12,10 @@ from the card's is refused. Names of encoders resolve through the same lines as 
 Only safetensors weights are read, whatever the source.
 """
 
+import contextlib
 import functools
 import hashlib
+import io
 import json
 import pathlib
 from typing import Any
@@ -176,7 +178,9 @@ def _own(kind: type, name: str) -> Any:
     # The mixin's hub path can fall back to a pickle; a local folder with safetensors cannot.
     if not (folder / "model.safetensors").is_file():
         raise ValueError(f"assets/weights/{name} has no model.safetensors; restore the folder from the repository.")
-    return kind.from_pretrained(folder).eval().requires_grad_(False)
+    with contextlib.redirect_stdout(io.StringIO()):  # the mixin prints that it loads
+        network = kind.from_pretrained(folder)
+    return network.eval().requires_grad_(False)
 
 
 def load_potential(encoder: str = "bundled") -> LearnedPotential | None:

@@ -1,5 +1,8 @@
 """The main job on a small clip with a tiny random encoder: stages, their order, and what each must hold."""
 
+import threading
+import time
+
 import pytest
 import torch
 from fakes import clip
@@ -164,3 +167,19 @@ def test_bad_queries_and_settings(encoder, unhooked):
 def test_settings_out_of_range(setting, message, unhooked):
     with pytest.raises(ValueError, match=message):
         Settings(**setting)
+
+
+def test_closing_the_generator_ends_a_decoder(encoder, monkeypatch):
+    ended = threading.Event()
+
+    def endless(path, *, cancelled, **_):
+        while not cancelled():
+            time.sleep(0.01)
+        ended.set()
+        raise ValueError("given up")
+
+    monkeypatch.setattr("slap_core.analysis.read_clip", endless)
+    steps = analyse_steps("movie.mp4", "a car", encoder=encoder)
+    assert [next(steps).stage for _ in range(3)] == ["decode"] * 3
+    steps.close()
+    assert ended.is_set()

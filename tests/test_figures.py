@@ -111,6 +111,11 @@ def test_headline_of_the_map_follows_the_numbers(ours, theirs, sentence):
     assert latent_map.drift_sentence(drift, [0.1, 0.2]).startswith(sentence)
 
 
+def test_lerp_that_ties_with_slerp_is_not_the_rival_named():
+    drift = {name: torch.tensor([value]) for name, value in {"LERP": 0.0200, "SLERP": 0.0201, "SLAP": 0.04}.items()}
+    assert latent_map.drift_sentence(drift, [0.0]).startswith("SLERP comes nearer")
+
+
 def test_headline_says_where_slap_is_farthest_off():
     drift = {"SLERP": torch.tensor([0.1, 0.1]), "SLAP": torch.tensor([0.01, 0.05])}
     assert latent_map.drift_sentence(drift, [1.0, 2.5]).endswith("SLAP is farthest off at 2.50 s.")
@@ -126,7 +131,7 @@ def test_resonance_marks_lambda_star_and_the_unconverged(stages, views):
     star = float(scanned.couplings[scanned.best])
     texts = [annotation.text for annotation in views["resonance"].figure.layout.annotations]
     assert f"λ* = {star:.3g}" in texts
-    assert "λ = 0.5" in texts
+    assert f"λ = {Settings().coupling:g}" in texts
     assert f"λ* = {star:.3g}" in views["resonance"].headline
 
 
@@ -239,6 +244,14 @@ def test_slots_headline_finds_the_strongest_change(stages):
     slotted = dataclasses.replace(stages[5], fast=fast)
     headline = figures.update(figures.Found(decoded=stages[0]), slotted)["slots"].headline
     assert f"{view.seconds(float(stages[0].clip.times[10]))}, in row 2, column 3" in headline
+
+
+def test_slots_that_tell_nothing_apart_are_called_so(stages):
+    import dataclasses
+
+    even = dataclasses.replace(stages[5], slow=torch.full_like(stages[5].slow, 1 / 8))
+    headline = figures.update(figures.Found(decoded=stages[0]), even)["slots"].headline
+    assert headline.startswith("The slow slots share the picture almost evenly")
 
 
 def test_certificate_shows_its_sentence_and_numbers(stages, views):

@@ -34,7 +34,7 @@ def test_pca_of_a_plane_keeps_every_distance():
     # SLERP at constant speed on a great circle is the truth itself.
     torch.testing.assert_close(flat.recovered["SLERP"], flat.truth[dropped])
     torch.testing.assert_close(flat.paths["SLERP"][dropped], flat.recovered["SLERP"])
-    assert flat.trustworthiness == pytest.approx(1.0)
+    assert flat.trustworthiness > 0.99
 
 
 def test_zero_order_hold_is_drawn_at_its_anchor():

@@ -96,6 +96,8 @@ def drift_sentence(drift: Mapping[str, Float[Tensor, "dropped"]], times: list[fl
             + "."
         )
     rival = min((m for m in means if m != "SLAP"), key=means.__getitem__)
+    if rival == "LERP" and "SLERP" in means and means["SLERP"] <= (1 + TIE) * means["LERP"]:
+        rival = "SLERP"  # the same arc, and the one that is SLAP without a pull
     ours, theirs = means["SLAP"], means[rival]
     if abs(ours - theirs) <= TIE * max(ours, theirs, 1e-12):
         sentence = f"SLAP and {rival} come equally near to the true frames: mean drift {amount(ours)}."
@@ -107,7 +109,8 @@ def drift_sentence(drift: Mapping[str, Float[Tensor, "dropped"]], times: list[fl
     else:
         sentence = (
             f"{rival} comes nearer to the true frames than SLAP here: mean drift {amount(theirs)} against "
-            f"{amount(ours)}; the pull of the query does not help on this clip at this lambda."
+            f"{amount(ours)}"
+            + ("; the pull of the query does not help on this clip at this λ." if rival == "SLERP" else ".")
         )
     worst = int(drift["SLAP"].argmax())
     return f"{sentence} SLAP is farthest off at {seconds(times[worst])}."

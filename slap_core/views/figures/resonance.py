@@ -132,7 +132,7 @@ def _mark(figure: go.Figure, x: list[float], scanned: Scanned, coupling: float, 
     for index, (position, text, colour, dash) in enumerate(marks):
         figure.add_shape(
             type="line", x0=position, x1=position, y0=0, y1=1, xref=f"x{rows}" if rows > 1 else "x", yref="paper",
-            line={"color": colour, "width": 1.2, "dash": dash}, layer="below",
+            line={"color": colour, "width": 1.2, "dash": dash}, layer="between",
         )  # fmt: skip
         left = crowded and position < marks[1 - index][0]
         figure.add_annotation(

@@ -20,6 +20,9 @@ SLOT_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00"
 UNUSED = 0.02
 """A slot with less than this share of the attention is called unused."""
 
+EVEN = 1.5
+"""Below this many times an even share, the strongest slot of a place hardly stands out."""
+
 
 def slot_masks(slotted: Slotted, decoded: Decoded) -> View:
     """The slow slots' masks over their frames and the fast slots' attention over time for each cell of the grid."""
@@ -62,7 +65,10 @@ def _headline(slotted: Slotted, share: torch.Tensor, decoded: Decoded) -> str:
     unused = int((share < UNUSED).sum())
     part = f"{100 * float(share[largest]):.0f} % of the attention"
     sentence = f"Slot {largest + 1} takes the largest part of the picture, {part}"
-    if unused:
+    sharpness = slots * float(slotted.slow.float().amax(1).mean())
+    if slots > 1 and sharpness < EVEN:
+        sentence = "The slow slots share the picture almost evenly: they have told little apart"
+    elif unused:
         sentence += f"; {unused} of {slots} slots are hardly used"
     change = _strongest_change(slotted)
     if change is not None and len(decoded.clip) == slotted.fast.shape[1]:
