@@ -41,7 +41,7 @@ class Settings:
     """Keep one frame in this many."""
     max_frames: int = 64
     """Frames taken from the video, evenly in time; from 1 to 512."""
-    coupling: float = 0.2
+    coupling: float = 0.05
     """lambda: pull of the query, about the radians of bending at mid-gap."""
     mass: float = 1.0
     """mu: inertia of the path."""

@@ -68,7 +68,7 @@ def build_page(*, steps: callbacks.Steps, examples: pathlib.Path) -> gr.Blocks:
 
 
 def _read_examples(folder: pathlib.Path) -> list[dict[str, Any]]:
-    """The bundled clips that are really there: file (a path), title, query, note."""
+    """The bundled clips that are really there: file (a path), title, query, keep_every, note."""
     index = folder / "clips.json"
     if not index.is_file():
         return []
@@ -97,7 +97,7 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
         1, 32, value=4, step=1, label="Keep 1 frame in", info="The others are taken away.", elem_id="input-keep-every"
     )
     coupling = gr.Slider(
-        0, 10, value=0.2, step=0.05, label="λ, pull of the query", info="0 is SLERP.", elem_id="input-coupling"
+        0, 10, value=0.05, step=0.01, label="λ, pull of the query", info="0 is SLERP.", elem_id="input-coupling"
     )
     with gr.Row():
         run = gr.Button("Run", variant="primary", elem_id="button-run", min_width=120)
@@ -184,13 +184,13 @@ def _wire(
     def stopped() -> tuple[gr.Button, gr.Button]:
         return gr.Button(interactive=True), gr.Button(interactive=False)
 
-    def pick(event: gr.EventData) -> tuple[str, str]:
+    def pick(event: gr.EventData) -> tuple[str, str, int]:
         index = getattr(event, "index", None)
         if not isinstance(index, int) or not 0 <= index < len(clips):
             raise gr.Error("There is no such example.")
-        return str(clips[index]["path"]), clips[index]["query"]
+        return str(clips[index]["path"]), clips[index]["query"], int(clips[index].get("keep_every", 4))
 
-    def analyse(video: str | None, query: str, keep_every: float = 4, coupling: float = 0.2) -> dict[str, Any]:
+    def analyse(video: str | None, query: str, keep_every: float = 4, coupling: float = 0.05) -> dict[str, Any]:
         try:
             return callbacks.summarise(video, query, steps=steps, keep_every=keep_every, coupling=coupling)
         except ValueError as error:
@@ -205,7 +205,12 @@ def _wire(
     event.failure(None, js="() => slap.refused()", **private)
     stop.click(stopped, None, [run, stop], cancels=[event], queue=False, js="() => slap.stopped()", **private)
     picked = gallery.pick(
-        pick, None, [inputs["video"], inputs["query"]], show_progress="hidden", queue=False, **private
+        pick,
+        None,
+        [inputs["video"], inputs["query"], inputs["keep_every"]],
+        show_progress="hidden",
+        queue=False,
+        **private,
     )
     picked.then(None, js="() => slap.picked()", **private)
     gr.Button(visible=False).click(

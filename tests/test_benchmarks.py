@@ -1,0 +1,65 @@
+"""The benchmarks on little data: what they write, and scores that a known encoder must get."""
+
+import json
+
+import pytest
+import torch
+
+from slap_core.benchmarks import encoder as encoder_benchmark
+from slap_core.benchmarks import examples
+from slap_core.encoders import OpenClipEncoder
+from slap_core.pretrained import load_encoder
+from slap_core.tunnel_world import seeds
+
+
+class Chance(OpenClipEncoder):
+    """Latents that know nothing: every picture and every text at random."""
+
+    device = torch.device("cpu")
+
+    def __init__(self):
+        self.generator = torch.Generator().manual_seed(0)
+
+    def images(self, images):
+        return torch.nn.functional.normalize(torch.randn(len(images), 64, generator=self.generator), dim=-1), None
+
+    def text(self, texts):
+        return torch.nn.functional.normalize(torch.randn(len(texts), 64, generator=self.generator), dim=-1)
+
+
+def test_chance_gets_the_scores_of_chance():
+    scores = encoder_benchmark.measure(Chance(), seeds("test", 120))
+    assert scores["joint_accuracy"] < 0.05
+    assert 0.35 < scores["empty_accuracy"] < 0.65
+    assert scores["occluder_accuracy"] < 0.35
+    assert scores["retrieval_r1"] < 0.3
+
+
+def test_the_bundled_encoder_is_far_above_chance():
+    scores = encoder_benchmark.measure(load_encoder(), seeds("test", 150))
+    assert scores["joint_accuracy"] > 0.7
+    assert scores["empty_accuracy"] > 0.95
+    assert scores["occluder_accuracy"] > 0.9
+    assert scores["retrieval_r1"] > 0.75
+
+
+def test_the_command_writes_the_scores(tmp_path, capsys):
+    encoder_benchmark.main(["--out", str(tmp_path), "--seeds", "3221225472-3221225511"])
+    scores = json.loads((tmp_path / "encoder.json").read_text())
+    assert {
+        "joint_accuracy",
+        "joint_accuracy_held_out_pairs",
+        "retrieval_r1",
+        "empty_accuracy",
+        "occluder_accuracy",
+    } <= set(scores)
+    assert "joint_accuracy" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_rows_of_the_examples():
+    row, *others = examples.measure([{"file": "car_stays.mp4", "query": "a red car"}], keep_every=(8,))
+    assert not others
+    assert row["drift"]["ZOH"] > row["drift"]["SLERP"]  # the car moves
+    assert row["lambda_star_drift"] <= row["drift"]["SLERP"] + 1e-9
+    assert "| car_stays.mp4 | a red car | 8 |" in examples.table([row])
