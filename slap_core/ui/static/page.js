@@ -51,13 +51,15 @@
       if (!props.value) return;
       const status = JSON.parse(props.value);
       run = status.run;
-      if (run !== stoppedRun) slap.status(status); // news of a stopped run may still be on its way
+      if (run === stoppedRun) return; // news of a stopped run may still be on its way
+      heard = true;
+      slap.status(status);
     };
     watch("value", show);
     show();
   };
 
-  const say = (sentence) => slap.status?.({ state: "empty", stages: [], sentence });
+  const say = (sentence, state = "empty") => slap.status?.({ state, stages: [], sentence });
 
   function replaceWaiting(state, message) {
     slap.views.forEach((view, host) => {
@@ -71,30 +73,43 @@
   }
 
   let run = null; // the run that the page shows
+  let heard = false; // whether the run that was asked for last has told anything
+  let asked = 0; // runs asked for
   let stopped = false;
   let stoppedRun = null;
+  let stopTime = -Infinity;
 
   slap.queued = () => {
-    stopped = false;
-    say("Waiting for a free place …");
+    stopped = heard = false;
+    asked += 1;
+    say("Waiting for a free place …", "loading");
     running(true); // at once: the server may be busy, and who waits may leave
   };
 
   /* What was still awaited when a run was stopped says so; what had come stays. */
   slap.stopped = () => {
     stopped = true;
+    stopTime = performance.now();
     stoppedRun = run;
     running(false);
     replaceWaiting("empty", "Stopped before this was computed. Press Run to begin again.");
     say("Stopped.");
   };
 
+  /* Gradio also reports a cancelled run as failed, up to twice, and after the next run has begun: soon after a stop, a
+   * failure counts only if that next run then stays silent. */
   slap.refused = () => {
-    if (stopped) return; // gradio reports a cancelled run as failed
-    running(false);
-    const sentence = "The server could not take this run: too many are waiting, or the connection was lost. Try again.";
-    replaceWaiting("failed", sentence);
-    say(sentence);
+    const late = performance.now() - stopTime < 15000;
+    const number = asked;
+    const tell = () => {
+      if (stopped || number !== asked || (late && heard)) return;
+      running(false);
+      const sentence =
+        "The server could not take this run: too many are waiting, or the connection was lost. Try again.";
+      replaceWaiting("failed", sentence);
+      say(sentence);
+    };
+    setTimeout(tell, late ? 5000 : 0);
   };
 
   /* Gradio's dark theme is a class on the body. Plotly's library is fetched while the person still reads. */
