@@ -271,16 +271,15 @@ class Certificate(_ShapeRepr):
         """One sentence for the page."""
         if not self.gaps and not self.free_ends:
             return "Nothing was dropped, so there is nothing to recover."
-        stretch = f"{self.gaps} gap{'s' * (self.gaps != 1)}"
-        if self.free_ends:
-            stretch += f" and {self.free_ends} open end{'s' * (self.free_ends != 1)}"
+        counts = ((self.gaps, "gap"), (self.free_ends, "open end"))
+        stretch = " and ".join(f"{count} {what}{'s' * (count != 1)}" for count, what in counts if count)
         if self.converged:
             return (
                 f"Converged on {stretch}: the largest preconditioned step left is {self.residual:.1e} rad (tolerance "
                 f"{self.tolerance:.0e}), so this is a stationary path of the action; whether it is the lowest is not "
                 "known."
             )
-        if self.free_ends:
+        if self.gaps and self.free_ends:
             stretch = f"{self.gaps + self.free_ends} stretches ({stretch})"
         return (
             f"Not converged in {self.unconverged_gaps} of {stretch}: nodes still move by {self.residual:.1e} rad "

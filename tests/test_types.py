@@ -107,6 +107,7 @@ def certificate(**changes: object) -> Certificate:
 
 
 def test_the_sentence_says_what_is_known_and_no_more():
+    assert certificate(gaps=0).sentence.startswith("Converged on 1 open end: ")
     assert certificate().sentence.startswith("Converged on 4 gaps and 1 open end: the largest preconditioned step left")
     assert "3.0e-06 rad (tolerance 1e-05)" in certificate().sentence
     assert "whether it is the lowest is not known" in certificate().sentence
