@@ -5,6 +5,7 @@ import shutil
 
 import open_clip
 import pytest
+import safetensors.torch
 import torch
 from PIL import Image
 from tiny import write_encoder
@@ -116,6 +117,31 @@ def test_missing_folder_and_config(tmp_path):
 def test_a_pickle_is_refused_for_an_architecture(tmp_path):
     with pytest.raises(ValueError, match="pickles are not read"):
         from_architecture("ViT-B-32", tmp_path / "weights.pt", {}, name="x")
+
+
+@pytest.mark.parametrize(("layers", "grid", "dim"), [(3, (8, 8), 16), ([1, 1, 1, 1], (8, 8), 64)])
+def test_an_architecture_loads_with_its_tags_settings(tmp_path, layers, grid, dim):
+    """Transformers and ResNets alike; a ResNet's tokens come from the deepest layer of at least 8 x 8."""
+    vision = {"image_size": 64, "patch_size": 8, "layers": layers, "width": 16 if layers == 3 else 8, "head_width": 8}
+    text = {"context_length": 77, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
+    name = f"tiny-{tmp_path.name}"
+    config = {"embed_dim": 12, "vision_cfg": vision, "text_cfg": text}
+    (tmp_path / f"{name}.json").write_text(json.dumps(config))
+    open_clip.add_model_config(tmp_path)
+    model = open_clip.create_model(name).eval()
+    safetensors.torch.save_file(model.state_dict(), tmp_path / "weights.safetensors")
+    tag = {"mean": (0.1, 0.2, 0.3), "std": (0.4, 0.5, 0.6), "resize_mode": "squash", "interpolation": "bilinear"}
+    encoder = from_architecture(name, tmp_path / "weights.safetensors", tag, name="tiny")
+    latents, tokens = encoder.encode(clip())
+    images = preprocess(clip().frames, {"size": 64, **tag})
+    with torch.no_grad():
+        torch.testing.assert_close(latents.points, model.encode_image(images, normalize=True))
+    assert tokens.values.shape == (5, *grid, dim)
+    assert encoder.unknown_words("any word is spelt") == []
+    (tmp_path / "weights.safetensors").unlink()
+    safetensors.torch.save_file({"nothing": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match=r"other\.safetensors do not fit the architecture"):
+        from_architecture(name, tmp_path / "other.safetensors", tag, name="tiny")
 
 
 def test_an_empty_clip_is_refused(encoder):
