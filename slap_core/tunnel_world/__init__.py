@@ -6,9 +6,9 @@
     text     = caption(truth.rows()[0], variant=3)
 
 A seed determines a scene to the last pixel, on the CPU and on a GPU (pictures agree to 1/255). Files, in the order of
-the ideas: `names`, `random`, `splits`, `scenes` (what is where), `motion` (when), `shapes`, `objects`, `occluders`,
-`canvas`, `backgrounds` (how it looks), `patches`, `visibility`, `rendering`, `description` (what is to be seen),
-`language`, `questions`, `film`.
+the ideas: `names`, `random`, `splits`, `scenes` (what there is), `choreography` (who is where, and when), `sampling`,
+`motion`, `shapes`, `objects`, `occluders`, `canvas`, `backgrounds` (how it looks), `patches`, `visibility`,
+`rendering`, `description` (what is to be seen), `wording`, `language`, `questions`, `film`.
 """
 
 from slap_core.tunnel_world.description import Description, Row, Thing, describe, place_of
@@ -32,7 +32,8 @@ from slap_core.tunnel_world.names import (
 )
 from slap_core.tunnel_world.questions import Question, questions
 from slap_core.tunnel_world.rendering import Rendered, render
-from slap_core.tunnel_world.scenes import Scenes, sample
+from slap_core.tunnel_world.sampling import sample
+from slap_core.tunnel_world.scenes import Scenes
 from slap_core.tunnel_world.splits import HELD_OUT, SPLITS, seeds, split_of
 
 __all__ = ["BACKGROUNDS", "COARSE_PLACES", "COLOURS", "HELD_OUT", "HELD_OUT_BACKGROUND", "HELD_OUT_COLOUR"]

@@ -11,15 +11,22 @@ Source: C. Wellons, "Prospecting for hash functions" (2018), the function `lowbi
 """
 
 import functools
+from typing import Final
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-__all__ = ["mix", "noise", "uniform"]
+__all__ = ["draw", "mix", "noise", "uniform"]
 
 _MASK = 0xFFFFFFFF
 _GRAIN = 2**20
+_CHANNELS: Final = {name: i for i, name in enumerate((
+    "outcome", "kinds", "same_kind", "colours", "size", "background", "occluder", "extras", "direction", "half", "top",
+    "centre", "ground", "run", "hidden", "pause", "motion", "bounce", "light", "camera", "truck", "variation", "extra",
+    "fly", "noise",
+))}  # fmt: skip
+"""What a scene's seed is asked for."""
 
 
 def mix(x: Int64[Tensor, "*batch"]) -> Int64[Tensor, "*batch"]:
@@ -35,6 +42,11 @@ def uniform(seeds: Int64[Tensor, "scene"], channel: int, count: int = 1) -> Floa
     stream = mix(seeds + mix(torch.tensor(channel)).item())
     index = torch.arange(1, count + 1, device=seeds.device) * 0x9E3779B1
     return (mix(stream[:, None] + index) >> 8).to(torch.float32) * 2.0**-24
+
+
+def draw(seeds: Int64[Tensor, "scene"], what: str, count: int = 1) -> Float[Tensor, "scene count"]:
+    """`count` numbers in [0, 1) that decide `what` (a channel's name) in each scene."""
+    return uniform(seeds, _CHANNELS[what], count)
 
 
 @functools.lru_cache(maxsize=4)
