@@ -56,6 +56,21 @@ def test_the_command_writes_the_scores(tmp_path, capsys):
     assert "joint_accuracy" in capsys.readouterr().out
 
 
+def test_any_range_of_seeds_is_measured(tmp_path):
+    # One scene of training: what is held out is shown by a scene of the test range, what is not to be seen is null.
+    encoder_benchmark.main(["--out", str(tmp_path), "--seeds", "7-7"])
+    scores = json.loads((tmp_path / "encoder.json").read_text())
+    assert all(value is None or 0 <= value <= 1 for value in scores.values())
+    assert scores["retrieval_r1"] == 1.0  # one caption among one
+
+
+@pytest.mark.parametrize("text", ["7", "a-b", "9-3", "-5-3", "0-4294967296", ""])
+def test_what_is_no_range_of_seeds_is_refused(tmp_path, capsys, text):
+    with pytest.raises(SystemExit, match="2"):
+        encoder_benchmark.main(["--out", str(tmp_path), f"--seeds={text}", "--encoder", "local-dir:nowhere"])
+    assert "--seeds must be A-B" in capsys.readouterr().err
+
+
 @pytest.mark.slow
 def test_rows_of_the_examples():
     row, *others = examples.measure([{"file": "car_stays.mp4", "query": "a red car"}], keep_every=(8,))

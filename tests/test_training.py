@@ -8,12 +8,12 @@ import torch
 from slap_core import sphere
 from slap_core.encoders import from_folder
 from slap_core.potential import GRADIENT_NORM, LearnedPotential, median_gradient_norm
-from slap_core.pretrained import load_card
+from slap_core.pretrained import load_card, load_encoder
 from slap_core.training import encoder as encoder_trainer
 from slap_core.training import potential as potential_trainer
 from slap_core.training.claims import OPEN, Claims, draw_claims
 from slap_core.training.pictures import draw_pictures
-from slap_core.training.sentences import sentences
+from slap_core.training.sentences import known_words, sentences
 from slap_core.tunnel_world import COLOURS, KINDS, seeds, vocabulary
 
 
@@ -24,7 +24,8 @@ def claim(**said) -> Claims:
     }
     return Claims(
         **clause,
-        used=torch.tensor([["kind" in said or "colour" in said, False]]),
+        used=torch.tensor([["kind" in said or "colour" in said or "coarse" in said, False]]),
+        number=torch.tensor([said.get("number", OPEN)]),
         nothing=torch.tensor([said.get("nothing", False)]),
         background=torch.tensor([said.get("background", OPEN)]),
         occluder=torch.tensor([said.get("occluder", OPEN)]),
@@ -46,9 +47,20 @@ def test_sentences_say_what_is_claimed():
     assert all("night" in t or "dark" in t or "moon" in t for t in written(claim(nothing=True, background=3)))
 
 
-def test_every_word_is_in_the_vocabulary():
+def test_sentences_count_and_say_something_of_anything():
+    car = KINDS.index("car")
+    assert all("two cars" in text for text in written(claim(kind=car, number=2)))
+    assert all("one car" in text for text in written(claim(kind=car, number=1)))
+    assert any(text.startswith("something") for text in written(claim(coarse=2)))
+    assert any("vehicle" in text for text in written(claim(kind=len(KINDS))))
+    assert {"cars", "a car", "a picture of a car"} <= {sentences(claim(kind=car), seed=seed)[0] for seed in range(2000)}
+
+
+def test_every_word_is_taught_and_what_is_held_out_is_not():
     _, facts = draw_pictures(seeds("train", 400), size=32)
-    known = set(vocabulary())
+    known = known_words()
+    assert known < set(vocabulary())
+    assert not {"rock", "boulder", "desert", "dunes"} & known
     for seed in range(3):
         claims = draw_claims(facts, generator=torch.Generator().manual_seed(seed))
         words = {word for text in sentences(claims, seed=seed) for word in text.replace(",", " ").split()}
@@ -66,13 +78,61 @@ def test_true_pairs_are_no_negatives():
     images = sphere.normalize(torch.tensor([[1.0, 0.1], [1.0, 0.0], [0.0, 1.0]]))
     texts = sphere.normalize(torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]))
     scale = torch.tensor(20.0)
-    apart = torch.eye(3, dtype=torch.bool)
+    apart = ~torch.eye(3, dtype=torch.bool)
     alike = apart.clone()
-    alike[0, 1] = alike[1, 0] = True
+    alike[0, 1] = alike[1, 0] = False
     strict = encoder_trainer.contrastive_loss(images, texts, scale, apart)
     lenient = encoder_trainer.contrastive_loss(images, texts, scale, alike)
     assert float(strict) > 0.3
     assert float(lenient) < 1e-3
+
+
+def test_further_captions_are_negatives_of_pictures_only():
+    images = torch.eye(3)[:2]
+    scale = torch.tensor(1.0)
+    own = encoder_trainer.contrastive_loss(images, images, scale, ~torch.eye(2, dtype=torch.bool))
+    more = encoder_trainer.contrastive_loss(images, torch.eye(3), scale, ~torch.eye(2, 3, dtype=torch.bool))
+    logits = torch.eye(2, 3)
+    expected = (torch.logsumexp(logits, 1) - 1).mean() / 2 + (torch.logsumexp(logits[:, :2], 0) - 1).mean() / 2
+    assert float(more) == pytest.approx(float(expected))
+    assert float(more) > float(own)
+
+
+def test_rivals_are_a_softmax_within_each_group():
+    generator = torch.Generator().manual_seed(0)
+    images, texts = (sphere.normalize(torch.randn(n, 6, generator=generator)) for n in (4, 5))
+    truth = torch.zeros(4, 5, dtype=torch.bool)
+    truth[torch.arange(4), torch.tensor([0, 1, 2, 1])] = True
+    rivals = torch.tensor([[True, True, True, False, False]])
+    scale = torch.tensor(7.0)
+    loss = encoder_trainer.rivals_loss(images, texts, scale, truth, ~truth, rivals)
+    logits = scale * images @ texts[:3].T
+    assert float(loss) == pytest.approx(
+        float(torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2, 1]))), rel=1e-5
+    )
+    nobody = torch.zeros_like(truth)
+    assert float(encoder_trainer.rivals_loss(images, texts, scale, truth, nobody, rivals)) == 0.0
+
+
+def test_balance_asks_for_equal_means():
+    images, scale = torch.eye(2), torch.tensor(3.0)
+    texts = torch.tensor([[1.0, 0.0], [0.5, 0.5]])
+    negative = torch.tensor([[True, True], [False, False]])
+    loss = encoder_trainer.balance_loss(images, texts, scale, negative, ~negative)
+    assert float(loss) == pytest.approx((0 - 3) ** 2 / 2)
+    assert float(encoder_trainer.balance_loss(images, texts, scale, negative, negative & False)) == 0.0
+
+
+def test_short_captions_get_the_latents_that_open_clip_gives_them():
+    encoder = load_encoder()
+    texts = ["a red car", "nothing to see", "two boats on the left and a yellow ball by the sea"]
+    whole = encoder.tokenizer(texts)
+    length = int((whole != 0).sum(1).max())
+    with torch.no_grad():
+        short = encoder_trainer.encode_text(encoder.model, whole[:, :length])
+        full = encoder.model.encode_text(whole, normalize=True)
+    assert length < whole.shape[1]
+    torch.testing.assert_close(short, full, atol=1e-5, rtol=1e-5)
 
 
 def test_info_nce_of_a_constant_is_the_logarithm():

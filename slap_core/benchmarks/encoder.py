@@ -3,7 +3,8 @@
 On test scenes of Tunnel World, zero-shot by prompts:
 
 - joint: kind, colour and place (left, middle, right) of the one object of a cut-away frame, top-1 among all
-  combinations and "empty"; the same for the colour-kind pairs that no training scene shows;
+  combinations and "empty"; the same for the colour-kind pairs, the occluder and the background that no training scene
+  shows (seeds of training scenes are moved into the test range for these);
 - empty: "empty" against any object, among the same prompts, balanced over frames with one object and with none;
 - occluder: which of the occluders of training stands in an otherwise empty frame;
 - retrieval: R@1 from picture to caption among 256 different captions, one drawn from each picture; any caption that is
@@ -18,7 +19,7 @@ import pathlib
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float, Int64, UInt8
+from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
 from slap_core.encoders import OpenClipEncoder
@@ -29,10 +30,12 @@ from slap_core.training.sentences import sentences
 from slap_core.tunnel_world import (
     COARSE_PLACES,
     COLOURS,
+    HELD_OUT,
     HELD_OUT_OCCLUDER,
     KINDS,
     NOTHING,
     OCCLUDERS,
+    SPLITS,
     prompt,
     render,
     sample,
@@ -43,38 +46,63 @@ __all__ = ["main", "measure"]
 
 SIZE = 96
 CAPTIONS = 256
+AT_ONCE = 512
+"""Scenes drawn together; a set of captions comes from one such part."""
 EMPTY = len(KINDS) * len(COLOURS) * len(COARSE_PLACES)
 """The index of "empty" behind all combinations of kind, colour and place."""
 
+Scores = dict[str, float | None]
+"""By name, each in [0, 1]; None where no scene of the range shows what is measured."""
 
-def measure(encoder: OpenClipEncoder, scene_seeds: Int64[Tensor, "scene"]) -> dict[str, float]:
-    """The scores, each in [0, 1], on scenes of these seeds."""
+
+def measure(encoder: OpenClipEncoder, scene_seeds: Int64[Tensor, "scene"]) -> Scores:
+    """The scores on scenes of these seeds."""
+    candidates = _candidates(encoder)
+    parts = [_measure_part(encoder, candidates, part) for part in scene_seeds.split(AT_ONCE)]
+    scores = {name: _mean(torch.cat([part[name] for part in parts])) for name in parts[0]}
+    shares = [scores.pop(name) for name in ("_found", "_absent")]
+    scores["empty_accuracy"] = None if None in shares else round(sum(shares) / 2, 4)
+    return scores
+
+
+def _measure_part(
+    encoder: OpenClipEncoder, candidates: Float[Tensor, "text dim"], scene_seeds: Int64[Tensor, "scene"]
+) -> dict[str, Bool[Tensor, "_"]]:
+    """What was right, frame by frame, for every score."""
+    nothing, _ = _frames(scene_seeds, layer="empty", outcome="empty", held_out="none")
+    right = {"_absent": _top(encoder, nothing, candidates) == EMPTY}
+    for held_out in HELD_OUT:
+        objects, facts = _frames(scene_seeds, layer="cut_away", outcome="through", held_out=held_out)
+        chosen = _top(encoder, objects, candidates)
+        suffix = "" if held_out == "none" else f"_held_out_{held_out}"
+        right[f"joint_accuracy{suffix}"] = chosen == _combination(facts)
+        if held_out == "none":
+            right["_found"] = chosen != EMPTY
+            right["colour_accuracy"] = chosen // 3 % len(COLOURS) == facts.colour[:, 0]
+            right["kind_accuracy"] = chosen // (3 * len(COLOURS)) == facts.kind[:, 0]
+            right["place_accuracy"] = (chosen % 3 == facts.place[:, 0] // 2) & (chosen != EMPTY)
+    right["retrieval_r1"] = _retrieval(encoder, scene_seeds)
+    right["occluder_accuracy"] = _occluders(encoder, scene_seeds)
+    return right
+
+
+def _candidates(encoder: OpenClipEncoder) -> Float[Tensor, "text dim"]:
     prompts = [
         prompt(kind=kind, colour=colour, place=place) for kind in KINDS for colour in COLOURS for place in COARSE_PLACES
     ]
-    candidates = torch.cat([encoder.text(prompts), _ensemble(encoder, NOTHING)])
-    objects, facts = _frames(scene_seeds, layer="cut_away", outcome="through", held_out="none")
-    pairs, pair_facts = _frames(scene_seeds, layer="cut_away", outcome="through", held_out="pairs")
-    nothing, _ = _frames(scene_seeds, layer="empty", outcome="empty", held_out="none")
-    chosen = _top(encoder, objects, candidates)
-    hit = (chosen != EMPTY).float().mean() / 2 + (_top(encoder, nothing, candidates) == EMPTY).float().mean() / 2
-    return {
-        "joint_accuracy": _mean(chosen == _combination(facts)),
-        "joint_accuracy_held_out_pairs": _mean(_top(encoder, pairs, candidates) == _combination(pair_facts)),
-        "retrieval_r1": _retrieval(encoder, scene_seeds),
-        "empty_accuracy": round(float(hit), 4),
-        "occluder_accuracy": _occluders(encoder, scene_seeds),
-        "colour_accuracy": _mean(chosen // 3 % len(COLOURS) == facts.colour[:, 0]),
-        "kind_accuracy": _mean(chosen // (3 * len(COLOURS)) == facts.kind[:, 0]),
-        "place_accuracy": _mean((chosen % 3 == facts.place[:, 0] // 2) & (chosen != EMPTY)),
-    }
+    nothing = encoder.text(NOTHING).mean(0, keepdim=True)
+    return torch.cat([encoder.text(prompts), nothing / nothing.norm()])
 
 
 def _frames(
-    scene_seeds: Int64[Tensor, "scene"], *, layer: str, **choices: str
+    scene_seeds: Int64[Tensor, "scene"], *, layer: str, held_out: str, **choices: str
 ) -> tuple[UInt8[Tensor, "image height width 3"], Facts]:
     """One frame of each scene without extras; those in which the object is not in the picture are left out."""
-    scenes = sample(scene_seeds, extras=0, **choices)
+    if held_out != "none":
+        first, end = SPLITS["test"]
+        training = scene_seeds < SPLITS["train"][1]
+        scene_seeds = torch.where(training, scene_seeds % (end - first) + first, scene_seeds)
+    scenes = sample(scene_seeds, extras=0, held_out=held_out, **choices)
     moment = (scene_seeds * 7919 % scenes.frames)[:, None]
     rendered = render(scenes, moment, size=SIZE, layers=(layer,))
     facts = facts_of(scenes, rendered, layer=layer)
@@ -86,11 +114,6 @@ def _combination(facts: Facts) -> Int64[Tensor, "image"]:
     return (facts.kind[:, 0] * len(COLOURS) + facts.colour[:, 0]) * 3 + facts.place[:, 0] // 2
 
 
-def _ensemble(encoder: OpenClipEncoder, texts: Sequence[str]) -> Float[Tensor, "1 dim"]:
-    mean = encoder.text(texts).mean(0, keepdim=True)
-    return mean / mean.norm()
-
-
 def _images(encoder: OpenClipEncoder, images: UInt8[Tensor, "image height width 3"]) -> Float[Tensor, "image dim"]:
     return torch.cat([encoder.images(part.to(encoder.device))[0].cpu() for part in images.split(64)])
 
@@ -98,32 +121,44 @@ def _images(encoder: OpenClipEncoder, images: UInt8[Tensor, "image height width 
 def _top(
     encoder: OpenClipEncoder, images: UInt8[Tensor, "image height width 3"], texts: Float[Tensor, "text dim"]
 ) -> Int64[Tensor, "image"]:
+    if not len(images):
+        return torch.zeros(0, dtype=torch.int64)
     return (_images(encoder, images) @ texts.T).argmax(1)
 
 
-def _occluders(encoder: OpenClipEncoder, scene_seeds: Int64[Tensor, "scene"]) -> float:
+def _occluders(encoder: OpenClipEncoder, scene_seeds: Int64[Tensor, "scene"]) -> Bool[Tensor, "image"]:
     trained = [i for i in range(len(OCCLUDERS)) if i != HELD_OUT_OCCLUDER]
     images, facts = _frames(scene_seeds, layer="empty", outcome="empty", held_out="none")
     texts = encoder.text([prompt(occluder=i) for i in trained])
-    return _mean(torch.tensor(trained)[_top(encoder, images, texts)] == facts.occluder)
+    return torch.tensor(trained)[_top(encoder, images, texts)] == facts.occluder
 
 
-def _retrieval(encoder: OpenClipEncoder, scene_seeds: Int64[Tensor, "scene"]) -> float:
-    """Mean R@1 over as many sets of 256 pictures with different captions as the seeds give, at least one."""
+def _retrieval(encoder: OpenClipEncoder, scene_seeds: Int64[Tensor, "scene"]) -> Bool[Tensor, "image"]:
+    """Whether the highest of `CAPTIONS` different captions is true, for as many pictures (fewer if there are)."""
     images, facts = draw_pictures(scene_seeds, size=SIZE)
     claims = draw_claims(facts, generator=torch.Generator().manual_seed(0))
     written = sentences(claims, seed=0)
-    distinct = torch.tensor(sorted({text: i for i, text in reversed(list(enumerate(written)))}.values()))
-    sets = distinct.split(CAPTIONS)
-    sets = [part for part in sets if len(part) == CAPTIONS] or list(sets)
-    latents, truth = _images(encoder, images), claims.true_of(facts)
-    texts = encoder.text(written)
-    right = [truth[part][:, part].gather(1, (latents[part] @ texts[part].T).argmax(1, keepdim=True)) for part in sets]
-    return _mean(torch.cat(right))
+    first = {text: i for i, text in reversed(list(enumerate(written)))}.values()
+    chosen = torch.tensor(sorted(first)[:CAPTIONS])
+    texts = encoder.text([written[i] for i in chosen.tolist()])
+    truth = claims.true_of(facts)[chosen][:, chosen]
+    return truth.gather(1, (_images(encoder, images[chosen]) @ texts.T).argmax(1, keepdim=True)).squeeze(1)
 
 
-def _mean(right: Tensor) -> float:
-    return round(float(right.float().mean()), 4)
+def _mean(right: Bool[Tensor, "_"]) -> float | None:
+    return round(float(right.float().mean()), 4) if len(right) else None
+
+
+def _range(text: str) -> Int64[Tensor, "scene"]:
+    """The seeds of "A-B".
+
+    Raises:
+        ValueError: if that is no range of seeds.
+    """
+    first, dash, last = text.partition("-")
+    if not (dash and first.strip().isdecimal() and last.strip().isdecimal()) or not int(first) <= int(last) < 2**32:
+        raise ValueError(f"--seeds must be A-B with 0 <= A <= B < {2**32}, such as 0-2047, got {text!r}.")
+    return torch.arange(int(first), int(last) + 1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -134,16 +169,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for encoder.json")
     parser.add_argument("--card", action="store_true", help="also record the scores in the bundled encoder's card")
     options = parser.parse_args(arguments)
-    if options.seeds:
-        first, _, last = options.seeds.partition("-")
-        chosen = torch.arange(int(first), int(last) + 1)
-    else:
-        chosen = seeds("test", 2048)
-    scores = measure(load_encoder(options.encoder), chosen)
+    try:
+        chosen = _range(options.seeds) if options.seeds is not None else seeds("test", 2048)
+        scores = measure(load_encoder(options.encoder), chosen)
+    except ValueError as error:
+        parser.error(str(error))
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "encoder.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
     for name, value in scores.items():
-        print(f"{name:32} {value:.4f}")
+        print(f"{name:34} {'-' if value is None else format(value, '.4f')}")
     if options.card:
         card = load_card(weights_folder("encoder"))
         scored = {name: value for name, value in card["scores"].items() if not name.startswith("test ")}

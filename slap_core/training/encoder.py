@@ -3,9 +3,16 @@
     python -m slap_core.training.encoder --out runs/encoder
 
 Every step draws new scenes, renders one moment of each (observed, or cut away so that hidden objects show), draws one
-claim about each picture, writes it in words and aligns picture and words by a contrastive loss in which pairs that
-happen to be true are no negatives (see `claims`). The result is an ordinary open_clip folder: config, fp16
-safetensors, tokenizer, card.
+claim about each picture and writes it in words. Two losses align pictures and words:
+
+- *contrastive*: each picture with its own claim against all others of the batch, and against the *lexicon*, every
+  simple claim that training scenes can fulfil ("a red car on the left"), written anew at every step;
+- *rivals*: within the lexicon, each picture's true claims against the false ones of the same form, so that kind, colour
+  and place are each told apart, and not only what batches happen to mix.
+
+Claims that happen to be true of a picture are no negatives of it, nor are those that would be false of every training
+picture like it, because of the colour-kind pairs that are held out (see `claims`). The result is an ordinary open_clip
+folder: config, fp16 safetensors, tokenizer, card.
 
 The image tower is CLIP's ResNet, small: a step of it costs a third of a small transformer's at this size, and two cores
 draw few pictures. Its stage of stride 8 gives 12 x 12 patch tokens.
@@ -14,6 +21,7 @@ Source: Radford et al., Learning Transferable Visual Models From Natural Languag
 the masked negatives).
 """
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -26,18 +34,19 @@ import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import PreTrainedTokenizerFast
 
 from slap_core.encoders import preprocess
 from slap_core.pretrained import write_card
 from slap_core.training import loop
-from slap_core.training.claims import draw_claims
+from slap_core.training.claims import draw_claims, lexicon
 from slap_core.training.pictures import draw_pictures
-from slap_core.training.sentences import sentences
+from slap_core.training.sentences import known_words, sentences
 from slap_core.training.tokenizer import write_tokenizer
-from slap_core.tunnel_world import seeds, vocabulary
+from slap_core.tunnel_world import seeds
 
-__all__ = ["EncoderSettings", "contrastive_loss", "main", "train"]
+__all__ = ["EncoderSettings", "contrastive_loss", "main", "rivals_loss", "train"]
 
 NOTES = (
     "The bundled encoder has seen drawn tunnel scenes only. On real video its latents still tell frames apart, but its "
@@ -77,32 +86,88 @@ class EncoderSettings(loop.LoopSettings):
     """Layers of the text tower."""
     context_length: int = 32
     """Tokens of a prompt."""
+    rivals: float = 2.0
+    """Weight of the loss within the lexicon."""
+    balance: float = 0.5
+    """Weight of the balance between what is unheard of and what is false."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Batch:
-    """Pictures, captions, and which captions are true of which pictures."""
+    """Pictures, captions (one for each picture, then the lexicon's), and what these say of them."""
 
     images: UInt8[Tensor, "image height width 3"]
     tokens: Int[Tensor, "caption token"]
     truth: Bool[Tensor, "image caption"]
+    """Which captions are true of which pictures."""
+    negative: Bool[Tensor, "image caption"]
+    """Which are false of them, and may be learned from."""
 
 
 def contrastive_loss(
     images: Float[Tensor, "image dim"],
     texts: Float[Tensor, "caption dim"],
     scale: Float[Tensor, ""],
-    truth: Bool[Tensor, "image caption"],
+    negative: Bool[Tensor, "image caption"],
 ) -> Float[Tensor, ""]:
     """InfoNCE in both directions between each picture and its own caption, in nat.
 
-    Pairs off the diagonal that are true are left out of the denominators.
+    The first captions are those of the pictures, in their order; further ones are negatives of pictures only.
     """
-    logits = (scale * images.float() @ texts.float().T).masked_fill(
-        truth & ~torch.eye(len(truth), dtype=torch.bool, device=truth.device), -math.inf
-    )
+    own = torch.eye(*negative.shape, dtype=torch.bool, device=negative.device)
+    logits = (scale * images.float() @ texts.float().T).masked_fill(~negative & ~own, -math.inf)
     target = torch.arange(len(logits), device=logits.device)
-    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits[:, : len(logits)].T, target)) / 2
+
+
+def rivals_loss(
+    images: Float[Tensor, "image dim"],
+    texts: Float[Tensor, "caption dim"],
+    scale: Float[Tensor, ""],
+    truth: Bool[Tensor, "image caption"],
+    negative: Bool[Tensor, "image caption"],
+    rivals: Bool[Tensor, "group caption"],
+) -> Float[Tensor, ""]:
+    """Each true caption against the negatives of its group, the mean over captions, pictures and groups, in nat."""
+    logits = scale * images.float() @ texts.float().T
+    losses = []
+    for group in rivals:
+        inside, right = logits[:, group], truth[:, group]
+        wrong = inside.masked_fill(~negative[:, group], -math.inf).logsumexp(1, keepdim=True)
+        each = F.softplus(wrong - inside).masked_fill(~right, 0).sum(1) / right.sum(1).clamp_min(1)
+        losses.append(each.mean())
+    return torch.stack(losses).mean()
+
+
+def balance_loss(
+    images: Float[Tensor, "image dim"],
+    texts: Float[Tensor, "caption dim"],
+    scale: Float[Tensor, ""],
+    negative: Bool[Tensor, "image caption"],
+    unheard_of: Bool[Tensor, "image caption"],
+) -> Float[Tensor, ""]:
+    """The squared difference, in nat^2, of a caption's mean logit over the pictures of which it is unheard of and over
+    its negatives; the mean over captions.
+
+    Nothing else says how well "a car" fits blue things if no blue car was ever shown: as badly, on the whole, as it
+    fits other things that are no cars. So the colour is no evidence against a kind, nor for it.
+    """
+    logits = scale * images.float() @ texts.float().T
+    strange, usual = ((logits * chosen).sum(0) / chosen.sum(0).clamp_min(1) for chosen in (unheard_of, negative))
+    both = unheard_of.any(0) & negative.any(0)
+    return ((strange - usual.detach()).square() * both).sum() / both.sum().clamp_min(1)
+
+
+def encode_text(model: open_clip.CLIP, tokens: Int[Tensor, "caption token"]) -> Float[Tensor, "caption dim"]:
+    """Unit latents as open_clip's own `encode_text` gives them, of captions that are shorter than the context.
+
+    open_clip computes all positions up to the context's length; most captions have a third as many.
+    """
+    length = tokens.shape[1]
+    x = model.token_embedding(tokens) + model.positional_embedding[:length]
+    x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
+    ends = x[torch.arange(len(x), device=x.device), tokens.argmax(1)]
+    return F.normalize(ends @ model.text_projection, dim=-1)
 
 
 def configuration(settings: EncoderSettings, vocabulary_size: int) -> dict[str, dict[str, object]]:
@@ -140,7 +205,9 @@ def batches(
     settings: EncoderSettings, tokenizer: PreTrainedTokenizerFast, device: torch.device, first: int
 ) -> Iterator[Batch]:
     """New pictures and captions for every step from `first` on; a function of seed and step."""
-    shape = {"padding": "max_length", "truncation": True, "max_length": settings.context_length, "return_tensors": "pt"}
+    shape = {"padding": "longest", "truncation": True, "max_length": settings.context_length, "return_tensors": "pt"}
+    simple = lexicon().claims
+    simple = dataclasses.replace(simple, **{name: value.to(device) for name, value in vars(simple).items()})
     for step in range(first, settings.steps):
         start = (settings.seed * settings.steps + step) * settings.batch
         images, facts = draw_pictures(
@@ -148,15 +215,17 @@ def batches(
         )
         generator = torch.Generator(device).manual_seed(settings.seed * 1_000_003 + step)
         claims = draw_claims(facts, generator=generator)
-        tokens = tokenizer(sentences(claims, seed=start), **shape).input_ids.to(device)
-        yield Batch(images, tokens, claims.true_of(facts))
+        texts = sentences(claims, seed=start) + sentences(simple, seed=start + 1)
+        truth = torch.cat([claims.true_of(facts), simple.true_of(facts)], dim=1)
+        unheard_of = torch.cat([claims.unheard_of(facts), simple.unheard_of(facts)], dim=1)
+        yield Batch(images, tokenizer(texts, **shape).input_ids.to(device), truth, ~truth & ~unheard_of)
 
 
 def train(settings: EncoderSettings) -> list[loop.Row]:
     """Train the encoder and write its open_clip folder; returns the log."""
     device = loop.resolve_device(settings.device)
     settings.out.mkdir(parents=True, exist_ok=True)
-    size = write_tokenizer(settings.out, filter(str.isalnum, vocabulary()), context_length=settings.context_length)
+    size = write_tokenizer(settings.out, known_words(), context_length=settings.context_length)
     config = configuration(settings, size)
     (settings.out / "open_clip_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     model = loop.initialise(lambda: open_clip.CLIP(**_towers(config["model_cfg"])), seed=settings.seed)
@@ -165,14 +234,33 @@ def train(settings: EncoderSettings) -> list[loop.Row]:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(settings.out)
     preprocessing = {**config["preprocess_cfg"], "size": settings.image_size}
 
+    rivals, bare = (value.to(device) for value in (lexicon().rivals, lexicon().bare))
+
     def objective(batch: Batch, _: torch.Generator) -> dict[str, Tensor]:
+        # On the CPU the fused attention's backward pass in bfloat16 takes ten times as long as the plain one's.
+        with sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else contextlib.nullcontext():
+            return losses(batch)
+
+    def losses(batch: Batch) -> dict[str, Tensor]:
         images = model.encode_image(preprocess(batch.images, preprocessing), normalize=True)
-        texts = model.encode_text(batch.tokens, normalize=True)
+        texts = encode_text(model, batch.tokens)
         scale = model.logit_scale.exp().clamp(max=100)
-        loss = contrastive_loss(images, texts, scale, batch.truth)
-        hit = (images.float() @ texts.float().T).argmax(1)
+        contrast = contrastive_loss(images, texts, scale, batch.negative)
+        own = len(images)
+        simple, truth, negative = texts[own:], batch.truth[:, own:], batch.negative[:, own:]
+        among = rivals_loss(images, simple, scale, truth, negative, rivals)
+        balance = balance_loss(images, simple[bare], scale, negative[:, bare], ~(truth | negative)[:, bare])
+        hit = (images.float() @ texts[:own].float().T).argmax(1)
         right = batch.truth.gather(1, hit[:, None]).float().mean()
-        return {"loss": loss, "retrieved": right, "scale": scale}
+        loss = contrast + settings.rivals * among + settings.balance * balance
+        return {
+            "loss": loss,
+            "contrast": contrast,
+            "rivals": among,
+            "balance": balance,
+            "retrieved": right,
+            "scale": scale,
+        }
 
     log = loop.fit(
         model, objective, lambda first: loop.prefetched(batches(settings, tokenizer, device, first)), settings
