@@ -9,6 +9,7 @@ from slap_core import sphere
 from slap_core.encoders import from_folder
 from slap_core.potential import GRADIENT_NORM, LearnedPotential, median_gradient_norm
 from slap_core.pretrained import load_card, load_encoder
+from slap_core.training import alignment
 from slap_core.training import encoder as encoder_trainer
 from slap_core.training import potential as potential_trainer
 from slap_core.training.claims import OPEN, Claims, draw_claims
@@ -78,49 +79,72 @@ def test_true_pairs_are_no_negatives():
     images = sphere.normalize(torch.tensor([[1.0, 0.1], [1.0, 0.0], [0.0, 1.0]]))
     texts = sphere.normalize(torch.tensor([[1.0, 0.0], [1.0, 0.1], [0.0, 1.0]]))
     scale = torch.tensor(20.0)
-    apart = ~torch.eye(3, dtype=torch.bool)
+    apart = 1 - torch.eye(3)
     alike = apart.clone()
-    alike[0, 1] = alike[1, 0] = False
-    strict = encoder_trainer.contrastive_loss(images, texts, scale, apart)
-    lenient = encoder_trainer.contrastive_loss(images, texts, scale, alike)
+    alike[0, 1] = alike[1, 0] = 0
+    strict = alignment.contrastive_loss(images, texts, scale, apart)
+    lenient = alignment.contrastive_loss(images, texts, scale, alike)
     assert float(strict) > 0.3
     assert float(lenient) < 1e-3
+    assert float(lenient) < float(alignment.contrastive_loss(images, texts, scale, (apart + alike) / 2)) < float(strict)
 
 
 def test_further_captions_are_negatives_of_pictures_only():
     images = torch.eye(3)[:2]
     scale = torch.tensor(1.0)
-    own = encoder_trainer.contrastive_loss(images, images, scale, ~torch.eye(2, dtype=torch.bool))
-    more = encoder_trainer.contrastive_loss(images, torch.eye(3), scale, ~torch.eye(2, 3, dtype=torch.bool))
+    more = alignment.contrastive_loss(images, torch.eye(3), scale, 1 - torch.eye(2, 3))
     logits = torch.eye(2, 3)
     expected = (torch.logsumexp(logits, 1) - 1).mean() / 2 + (torch.logsumexp(logits[:, :2], 0) - 1).mean() / 2
     assert float(more) == pytest.approx(float(expected))
-    assert float(more) > float(own)
+    assert float(more) > float(alignment.contrastive_loss(images, images, scale, 1 - torch.eye(2)))
 
 
-def test_rivals_are_a_softmax_within_each_group():
+def test_rivals_are_a_weighted_softmax_within_each_group():
     generator = torch.Generator().manual_seed(0)
     images, texts = (sphere.normalize(torch.randn(n, 6, generator=generator)) for n in (4, 5))
+    right = torch.tensor([0, 1, 2, 1])
     truth = torch.zeros(4, 5, dtype=torch.bool)
-    truth[torch.arange(4), torch.tensor([0, 1, 2, 1])] = True
+    truth[torch.arange(4), right] = True
     rivals = torch.tensor([[True, True, True, False, False]])
     scale = torch.tensor(7.0)
-    loss = encoder_trainer.rivals_loss(images, texts, scale, truth, ~truth, rivals)
-    logits = scale * images @ texts[:3].T
-    assert float(loss) == pytest.approx(
-        float(torch.nn.functional.cross_entropy(logits, torch.tensor([0, 1, 2, 1]))), rel=1e-5
-    )
-    nobody = torch.zeros_like(truth)
-    assert float(encoder_trainer.rivals_loss(images, texts, scale, truth, nobody, rivals)) == 0.0
+    weight = torch.rand(4, 5, generator=generator) * ~truth
+    loss = alignment.rivals_loss(images, texts, scale, truth, weight, rivals)
+    factors = torch.where(truth, 1.0, weight)[:, :3] * torch.exp(scale * images @ texts[:3].T)
+    expected = -(factors.gather(1, right[:, None]) / factors.sum(1, keepdim=True)).log().mean()
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+    assert float(alignment.rivals_loss(images, texts, scale, truth, weight * 0, rivals)) < 1e-20
 
 
-def test_balance_asks_for_equal_means():
-    images, scale = torch.eye(2), torch.tensor(3.0)
-    texts = torch.tensor([[1.0, 0.0], [0.5, 0.5]])
-    negative = torch.tensor([[True, True], [False, False]])
-    loss = encoder_trainer.balance_loss(images, texts, scale, negative, ~negative)
-    assert float(loss) == pytest.approx((0 - 3) ** 2 / 2)
-    assert float(encoder_trainer.balance_loss(images, texts, scale, negative, negative & False)) == 0.0
+def test_gradients_are_finite_where_nothing_is_a_negative():
+    images = torch.eye(2, requires_grad=True)
+    scale, truth = torch.tensor(5.0), torch.eye(2, dtype=torch.bool)
+    rivals = torch.tensor([[True, True], [False, True]])
+    loss = alignment.rivals_loss(images, torch.eye(2), scale, truth, torch.tensor([[0.0, 0.5], [0.0, 0.0]]), rivals)
+    (loss + alignment.contrastive_loss(images, torch.eye(2), scale, torch.zeros(2, 2))).backward()
+    assert bool(images.grad.isfinite().all())
+
+
+def test_grey_pictures_show_no_colour_and_claim_none():
+    images, facts = draw_pictures(seeds("train", 60), size=32)
+    generator = torch.Generator().manual_seed(0)
+    shown, told = encoder_trainer._without_colour(images, facts, share=0.5, generator=generator)
+    grey = (told.colour == OPEN).all(1)
+    assert 15 < int(grey.sum()) < 45
+    assert torch.equal(shown[~grey], images[~grey])
+    assert bool((shown[grey] == shown[grey][..., :1]).all())
+    assert torch.equal(told.colour[~grey], facts.colour[~grey])
+    claims = draw_claims(told, generator=generator)
+    assert bool((claims.colour[grey] == OPEN).all())
+    assert bool(claims.true_of(told).diagonal().all())
+    undecided = claims.undecided(told)
+    coloured = ((claims.colour != OPEN) & claims.used).any(1)
+    assert torch.equal(undecided, (grey & told.visible.any(1))[:, None] & coloured)
+
+
+@pytest.mark.parametrize(("name", "value"), [("unheard_of", 0.0), ("unheard_of", 1.5), ("grey", 1.0), ("grey", -0.1)])
+def test_impossible_settings_of_the_encoder_are_refused(name, value):
+    with pytest.raises(ValueError, match=f"{name} must lie in"):
+        encoder_trainer.EncoderSettings(**{name: value})
 
 
 def test_short_captions_get_the_latents_that_open_clip_gives_them():
@@ -129,7 +153,7 @@ def test_short_captions_get_the_latents_that_open_clip_gives_them():
     whole = encoder.tokenizer(texts)
     length = int((whole != 0).sum(1).max())
     with torch.no_grad():
-        short = encoder_trainer.encode_text(encoder.model, whole[:, :length])
+        short = alignment.encode_text(encoder.model, whole[:, :length])
         full = encoder.model.encode_text(whole, normalize=True)
     assert length < whole.shape[1]
     torch.testing.assert_close(short, full, atol=1e-5, rtol=1e-5)

@@ -377,6 +377,10 @@ def test_command_line_reports_bad_choices(tmp_path, capsys):
     with pytest.raises(SystemExit):
         command.main(["--out", str(tmp_path / "a.mp4"), "--seed", "7", "--occluder", "rock"])
     assert "held out" in capsys.readouterr().err
+    for size in ("384xabc", "1x2x3", "", "-5"):
+        with pytest.raises(SystemExit):
+            command.main(["--out", str(tmp_path / "a.mp4"), f"--size={size}"])
+        assert "--size is WIDTHxHEIGHT" in capsys.readouterr().err
 
 
 def test_bundled_clips_are_described_and_small():
@@ -410,7 +414,7 @@ BAD_SCENES = [
     ({"frames": 1}, "at least 2 frames"),
     ({"size": 0.0}, "size is a factor"),
     ({"extras": 3}, "2 lanes for extras"),
-    ({"extras": 2, "outcome": "parade"}, "leaves room for 1 extras"),
+    ({"extras": 2, "outcome": "parade"}, "leaves room for 1 in front, got extras=2"),
     ({"held_out": "pairs"}, "held out"),
     ({"background": "desert"}, "held out"),
     ({"kind": "car", "colour": "blue"}, "held out"),

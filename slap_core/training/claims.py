@@ -44,6 +44,7 @@ class Facts:
     visible: Bool[Tensor, "image object"]
     kind: Int[Tensor, "image object"]
     colour: Int[Tensor, "image object"]
+    """`OPEN` where the picture does not show it."""
     place: Int[Tensor, "image object"]
     """One of six, from left to right."""
     relation: Int[Tensor, "image object"]
@@ -105,6 +106,11 @@ class Claims:
         kind = (of_kind[:, :, None, None] == facts.colour) & self.used[:, :, None, None]
         colour = (self.colour[:, :, None, None] == held[facts.kind]) & self.used[:, :, None, None]
         return ((kind | colour) & facts.visible).any(-1).any(1).T
+
+    def undecided(self, facts: Facts) -> Bool[Tensor, "image caption"]:
+        """Whether a claim names a colour and the picture shows none."""
+        coloured = ((self.colour != OPEN) & self.used).any(1)
+        return (facts.visible & (facts.colour == OPEN)).any(1, keepdim=True) & coloured
 
 
 def draw_claims(facts: Facts, *, generator: torch.Generator) -> Claims:
@@ -177,12 +183,6 @@ class Lexicon:
     rivals: Bool[Tensor, "group caption"]
     """Which claims exclude each other where there is one object: by kind, colour and place, by kind and colour, by
     kind, by colour, by place. "Nothing" belongs to every group."""
-
-    @property
-    def bare(self) -> Bool[Tensor, "caption"]:
-        """The claims that name a kind or a colour and nothing else."""
-        words = torch.stack([self.claims.kind, self.claims.colour, self.claims.coarse]) != OPEN
-        return ((words.sum(0) == 1) & ~words[2]).squeeze(1)
 
 
 def lexicon() -> Lexicon:

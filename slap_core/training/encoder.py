@@ -3,35 +3,34 @@
     python -m slap_core.training.encoder --out runs/encoder
 
 Every step draws new scenes, renders one moment of each (observed, or cut away so that hidden objects show), draws one
-claim about each picture and writes it in words. Two losses align pictures and words:
+claim about each picture and writes it in words. Two losses align pictures and words
+(see `alignment`):
 
 - *contrastive*: each picture with its own claim against all others of the batch, and against the *lexicon*, every
   simple claim that training scenes can fulfil ("a red car on the left"), written anew at every step;
 - *rivals*: within the lexicon, each picture's true claims against the false ones of the same form, so that kind, colour
   and place are each told apart, and not only what batches happen to mix.
 
-Claims that happen to be true of a picture are no negatives of it, nor are those that would be false of every training
-picture like it, because of the colour-kind pairs that are held out (see `claims`). The result is an ordinary open_clip
-folder: config, fp16 safetensors, tokenizer, card.
+Claims that happen to be true of a picture are no negatives of it, and those that are false of every training picture
+like it, because of the colour-kind pairs that are held out, count as little (see `claims`): "a car" is never true of
+what is blue, and would be learned to be false of it for its colour alone. Some pictures are shown in grey, with claims
+that name no colour, so that shape is learned apart from colour.
+
+The result is an ordinary open_clip folder: config, fp16 safetensors, tokenizer, card.
 
 The image tower is CLIP's ResNet, small: a step of it costs a third of a small transformer's at this size, and two cores
 draw few pictures. Its stage of stride 8 gives 12 x 12 patch tokens.
-
-Source: Radford et al., Learning Transferable Visual Models From Natural Language Supervision, 2021 (the loss, but for
-the masked negatives).
 """
 
 import contextlib
 import dataclasses
 import json
-import math
 import pathlib
 from collections.abc import Iterator, Sequence
 
 import open_clip
 import safetensors.torch
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -40,13 +39,14 @@ from transformers import PreTrainedTokenizerFast
 from slap_core.encoders import preprocess
 from slap_core.pretrained import write_card
 from slap_core.training import loop
-from slap_core.training.claims import draw_claims, lexicon
+from slap_core.training.alignment import contrastive_loss, encode_text, rivals_loss
+from slap_core.training.claims import OPEN, Facts, draw_claims, lexicon
 from slap_core.training.pictures import draw_pictures
 from slap_core.training.sentences import known_words, sentences
 from slap_core.training.tokenizer import write_tokenizer
 from slap_core.tunnel_world import seeds
 
-__all__ = ["EncoderSettings", "contrastive_loss", "main", "rivals_loss", "train"]
+__all__ = ["EncoderSettings", "main", "train"]
 
 NOTES = (
     "The bundled encoder has seen drawn tunnel scenes only. On real video its latents still tell frames apart, but its "
@@ -88,8 +88,17 @@ class EncoderSettings(loop.LoopSettings):
     """Tokens of a prompt."""
     rivals: float = 2.0
     """Weight of the loss within the lexicon."""
-    balance: float = 0.5
-    """Weight of the balance between what is unheard of and what is false."""
+    unheard_of: float = 0.1
+    """How much a claim counts as a negative that no training scene could fulfil: above 0, at most 1."""
+    grey: float = 0.25
+    """The share of pictures that are shown in grey."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.unheard_of <= 1:
+            raise ValueError(f"unheard_of must lie in (0, 1], got {self.unheard_of}.")
+        if not 0 <= self.grey < 1:
+            raise ValueError(f"grey must lie in [0, 1), got {self.grey}.")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -100,74 +109,8 @@ class Batch:
     tokens: Int[Tensor, "caption token"]
     truth: Bool[Tensor, "image caption"]
     """Which captions are true of which pictures."""
-    negative: Bool[Tensor, "image caption"]
-    """Which are false of them, and may be learned from."""
-
-
-def contrastive_loss(
-    images: Float[Tensor, "image dim"],
-    texts: Float[Tensor, "caption dim"],
-    scale: Float[Tensor, ""],
-    negative: Bool[Tensor, "image caption"],
-) -> Float[Tensor, ""]:
-    """InfoNCE in both directions between each picture and its own caption, in nat.
-
-    The first captions are those of the pictures, in their order; further ones are negatives of pictures only.
-    """
-    own = torch.eye(*negative.shape, dtype=torch.bool, device=negative.device)
-    logits = (scale * images.float() @ texts.float().T).masked_fill(~negative & ~own, -math.inf)
-    target = torch.arange(len(logits), device=logits.device)
-    return (F.cross_entropy(logits, target) + F.cross_entropy(logits[:, : len(logits)].T, target)) / 2
-
-
-def rivals_loss(
-    images: Float[Tensor, "image dim"],
-    texts: Float[Tensor, "caption dim"],
-    scale: Float[Tensor, ""],
-    truth: Bool[Tensor, "image caption"],
-    negative: Bool[Tensor, "image caption"],
-    rivals: Bool[Tensor, "group caption"],
-) -> Float[Tensor, ""]:
-    """Each true caption against the negatives of its group, the mean over captions, pictures and groups, in nat."""
-    logits = scale * images.float() @ texts.float().T
-    losses = []
-    for group in rivals:
-        inside, right = logits[:, group], truth[:, group]
-        wrong = inside.masked_fill(~negative[:, group], -math.inf).logsumexp(1, keepdim=True)
-        each = F.softplus(wrong - inside).masked_fill(~right, 0).sum(1) / right.sum(1).clamp_min(1)
-        losses.append(each.mean())
-    return torch.stack(losses).mean()
-
-
-def balance_loss(
-    images: Float[Tensor, "image dim"],
-    texts: Float[Tensor, "caption dim"],
-    scale: Float[Tensor, ""],
-    negative: Bool[Tensor, "image caption"],
-    unheard_of: Bool[Tensor, "image caption"],
-) -> Float[Tensor, ""]:
-    """The squared difference, in nat^2, of a caption's mean logit over the pictures of which it is unheard of and over
-    its negatives; the mean over captions.
-
-    Nothing else says how well "a car" fits blue things if no blue car was ever shown: as badly, on the whole, as it
-    fits other things that are no cars. So the colour is no evidence against a kind, nor for it.
-    """
-    logits = scale * images.float() @ texts.float().T
-    strange, usual = ((logits * chosen).sum(0) / chosen.sum(0).clamp_min(1) for chosen in (unheard_of, negative))
-    both = unheard_of.any(0) & negative.any(0)
-    return ((strange - usual.detach()).square() * both).sum() / both.sum().clamp_min(1)
-
-
-def encode_text(model: open_clip.CLIP, tokens: Int[Tensor, "caption token"]) -> Float[Tensor, "caption dim"]:
-    """Unit latents as open_clip's own `encode_text` gives them, of captions that are shorter than the context.
-
-    open_clip computes all positions up to the context's length; most captions have a third as many.
-    """
-    length = tokens.shape[1]
-    x = model.token_embedding(tokens) + model.positional_embedding[:length]
-    x = model.ln_final(model.transformer(x, attn_mask=model.attn_mask[:length, :length]))
-    ends = x[torch.arange(len(x), device=x.device), tokens.argmax(1)]
-    return F.normalize(ends @ model.text_projection, dim=-1)
+    weight: Float[Tensor, "image caption"]
+    """How much a caption counts as a negative of a picture, 0 to 1."""
 
 
 def configuration(settings: EncoderSettings, vocabulary_size: int) -> dict[str, dict[str, object]]:
@@ -214,11 +157,25 @@ def batches(
             seeds("train", settings.batch, start=start, device=device), size=settings.image_size
         )
         generator = torch.Generator(device).manual_seed(settings.seed * 1_000_003 + step)
-        claims = draw_claims(facts, generator=generator)
-        texts = sentences(claims, seed=start) + sentences(simple, seed=start + 1)
-        truth = torch.cat([claims.true_of(facts), simple.true_of(facts)], dim=1)
-        unheard_of = torch.cat([claims.unheard_of(facts), simple.unheard_of(facts)], dim=1)
-        yield Batch(images, tokenizer(texts, **shape).input_ids.to(device), truth, ~truth & ~unheard_of)
+        images, facts = _without_colour(images, facts, share=settings.grey, generator=generator)
+        said = [draw_claims(facts, generator=generator), simple]
+        texts = [text for i, claims in enumerate(said) for text in sentences(claims, seed=start + i)]
+        truth, unheard_of, open_ = (
+            torch.cat([getattr(claims, name)(facts) for claims in said], dim=1)
+            for name in ("true_of", "unheard_of", "undecided")
+        )
+        weight = torch.where(unheard_of, settings.unheard_of, 1.0).masked_fill(truth | open_, 0)
+        yield Batch(images, tokenizer(texts, **shape).input_ids.to(device), truth, weight)
+
+
+def _without_colour(
+    images: UInt8[Tensor, "image height width 3"], facts: Facts, *, share: float, generator: torch.Generator
+) -> tuple[UInt8[Tensor, "image height width 3"], Facts]:
+    """The pictures, a random share of them in grey, and the facts that these still show."""
+    grey = torch.rand(len(images), generator=generator, device=images.device) < share
+    luma = (images.float() @ images.new_tensor([0.299, 0.587, 0.114], dtype=torch.float32)).round().to(torch.uint8)
+    images = torch.where(grey[:, None, None, None], luma[..., None], images)
+    return images, dataclasses.replace(facts, colour=facts.colour.masked_fill(grey[:, None], OPEN))
 
 
 def train(settings: EncoderSettings) -> list[loop.Row]:
@@ -234,7 +191,7 @@ def train(settings: EncoderSettings) -> list[loop.Row]:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(settings.out)
     preprocessing = {**config["preprocess_cfg"], "size": settings.image_size}
 
-    rivals, bare = (value.to(device) for value in (lexicon().rivals, lexicon().bare))
+    rivals = lexicon().rivals.to(device)
 
     def objective(batch: Batch, _: torch.Generator) -> dict[str, Tensor]:
         # On the CPU the fused attention's backward pass in bfloat16 takes ten times as long as the plain one's.
@@ -245,19 +202,16 @@ def train(settings: EncoderSettings) -> list[loop.Row]:
         images = model.encode_image(preprocess(batch.images, preprocessing), normalize=True)
         texts = encode_text(model, batch.tokens)
         scale = model.logit_scale.exp().clamp(max=100)
-        contrast = contrastive_loss(images, texts, scale, batch.negative)
+        contrast = contrastive_loss(images, texts, scale, batch.weight)
         own = len(images)
-        simple, truth, negative = texts[own:], batch.truth[:, own:], batch.negative[:, own:]
-        among = rivals_loss(images, simple, scale, truth, negative, rivals)
-        balance = balance_loss(images, simple[bare], scale, negative[:, bare], ~(truth | negative)[:, bare])
+        among = rivals_loss(images, texts[own:], scale, batch.truth[:, own:], batch.weight[:, own:], rivals)
         hit = (images.float() @ texts[:own].float().T).argmax(1)
         right = batch.truth.gather(1, hit[:, None]).float().mean()
-        loss = contrast + settings.rivals * among + settings.balance * balance
+        loss = contrast + settings.rivals * among
         return {
             "loss": loss,
             "contrast": contrast,
             "rivals": among,
-            "balance": balance,
             "retrieved": right,
             "scale": scale,
         }

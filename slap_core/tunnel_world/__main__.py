@@ -18,6 +18,18 @@ from slap_core.tunnel_world.sampling import sample
 from slap_core.video import write_clip
 
 
+def _sides(text: str) -> tuple[int, int]:
+    """Width and height.
+
+    Raises:
+        ValueError: if the text is neither WIDTHxHEIGHT nor one number.
+    """
+    sides = text.lower().split("x")
+    if len(sides) > 2 or not all(side.isdecimal() for side in sides):
+        raise ValueError(f"--size is WIDTHxHEIGHT in pixels, such as 384x384, got {text!r}.")
+    return int(sides[0]), int(sides[-1])
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m slap_core.tunnel_world", description=__doc__.split("\n")[0])
@@ -32,12 +44,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--objects-size", type=float, help="factor on the objects' size, 0.6 to 1.2")
     parser.add_argument("--frames", type=int, default=48)
     parser.add_argument("--fps", type=float, default=12.0)
-    parser.add_argument("--size", default="384x384", help="WIDTHxHEIGHT in pixels")
+    parser.add_argument("--size", default="384x384", help="WIDTHxHEIGHT in pixels, or one number for a square")
     parser.add_argument("--quality", type=int, default=20, help="x264's constant rate factor, 0 (best) to 51")
     parser.add_argument("--only-clip", action="store_true", help="leave out the cut-away and the JSON")
     flags = parser.parse_args(arguments)
     try:
-        width, height = (int(side) for side in flags.size.split("x"))
+        width, height = _sides(flags.size)
         scenes = sample(
             torch.tensor([flags.seed]),
             outcome=flags.outcome,

@@ -41,7 +41,8 @@ def _check_extras(extras: int | None, outcome: int | None) -> None:
     if outcome is not None and choreography.ACTORS[outcome] + extras > MAX_OBJECTS:
         most = MAX_OBJECTS - choreography.ACTORS[outcome]
         raise ValueError(
-            f"a scene holds {MAX_OBJECTS} objects: {OUTCOMES[outcome]} leaves room for {most} extras, got {extras}."
+            f"a scene holds {MAX_OBJECTS} objects: {OUTCOMES[outcome]} leaves room for {most} in front, "
+            f"got extras={extras}."
         )
 
 
