@@ -7,8 +7,8 @@
 
 A seed determines a scene to the last pixel, on the CPU and on a GPU (pictures agree to 1/255). Files, in the order of
 the ideas: `names`, `random`, `splits`, `scenes` (what there is), `choreography` (who is where, and when), `sampling`,
-`motion`, `shapes`, `objects`, `occluders`, `canvas`, `backgrounds` (how it looks), `patches`, `visibility`,
-`rendering`, `description` (what is to be seen), `wording`, `language`, `questions`, `film`.
+`motion`, `shapes`, `objects`, `occluders`, `canvas`, `backgrounds` (how it looks), `patches`, `painting`,
+`visibility`, `rendering`, `description` (what is to be seen), `wording`, `language`, `questions`, `film`.
 """
 
 from slap_core.tunnel_world.description import Description, Row, Thing, describe, place_of
