@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from slap_core.benchmarks import encoder as encoder_benchmark
-from slap_core.benchmarks import examples
+from slap_core.benchmarks import examples, rendering
 from slap_core.encoders import OpenClipEncoder
 from slap_core.pretrained import load_encoder
 from slap_core.tunnel_world import seeds
@@ -28,15 +28,18 @@ class Chance(OpenClipEncoder):
 
 
 def test_chance_gets_the_scores_of_chance():
-    scores = encoder_benchmark.measure(Chance(), seeds("test", 120))
+    scores, intervals = encoder_benchmark.measure(Chance(), seeds("test", 120))
     assert scores["joint_accuracy"] < 0.05
     assert 0.35 < scores["empty_accuracy"] < 0.65
     assert scores["occluder_accuracy"] < 0.35
     assert scores["retrieval_r1"] < 0.3
+    for name, value in scores.items():
+        low, high = intervals[name]
+        assert 0 <= low <= value <= high <= 1
 
 
 def test_the_bundled_encoder_is_far_above_chance():
-    scores = encoder_benchmark.measure(load_encoder(), seeds("test", 150))
+    scores, _ = encoder_benchmark.measure(load_encoder(), seeds("test", 150))
     assert scores["joint_accuracy"] > 0.7
     assert scores["empty_accuracy"] > 0.95
     assert scores["occluder_accuracy"] > 0.9
@@ -53,13 +56,15 @@ def test_the_command_writes_the_scores(tmp_path, capsys):
         "empty_accuracy",
         "occluder_accuracy",
     } <= set(scores)
-    assert "joint_accuracy" in capsys.readouterr().out
+    assert (tmp_path / "encoder.md").read_text() == capsys.readouterr().out
 
 
 def test_any_range_of_seeds_is_measured(tmp_path):
     # One scene of training: what is held out is shown by a scene of the test range, what is not to be seen is null.
     encoder_benchmark.main(["--out", str(tmp_path), "--seeds", "7-7"])
     scores = json.loads((tmp_path / "encoder.json").read_text())
+    assert scores.pop("scenes") == 1
+    assert set(scores.pop("intervals")) == set(scores)
     assert all(value is None or 0 <= value <= 1 for value in scores.values())
     assert scores["retrieval_r1"] == 1.0  # one caption among one
 
@@ -69,6 +74,17 @@ def test_what_is_no_range_of_seeds_is_refused(tmp_path, capsys, text):
     with pytest.raises(SystemExit, match="2"):
         encoder_benchmark.main(["--out", str(tmp_path), f"--seeds={text}", "--encoder", "local-dir:nowhere"])
     assert "--seeds must be A-B" in capsys.readouterr().err
+
+
+def test_speeds_of_drawing_are_written(tmp_path, capsys):
+    rendering.main(["--out", str(tmp_path), "--clips", "1", "--repeats", "1", "--device", "cpu"])
+    speeds = json.loads((tmp_path / "rendering.json").read_text())
+    assert speeds == json.loads(capsys.readouterr().out)
+    assert speeds["frames_of_64_per_second"] > 1
+    assert 0 < speeds["seconds_of_a_clip_of_384"] < 60
+    with pytest.raises(SystemExit):
+        rendering.main(["--out", str(tmp_path), "--repeats", "0"])
+    assert "at least 1" in capsys.readouterr().err
 
 
 @pytest.mark.slow

@@ -10,7 +10,8 @@ On test scenes of Tunnel World, zero-shot by prompts:
 - retrieval: R@1 from picture to caption among 256 different captions, one drawn from each picture; any caption that is
   true of the picture counts, for short ones are true of several.
 
-Writes encoder.json and prints the table; `--card` also records the scores in the encoder's card.
+Writes encoder.json (the scores, and their 95 % Wilson intervals under "intervals") and encoder.md and prints the table;
+`--card` also records the scores in the encoder's card.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import json
 import pathlib
 from collections.abc import Sequence
 
+import scipy.stats
 import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
@@ -42,7 +44,7 @@ from slap_core.tunnel_world import (
     seeds,
 )
 
-__all__ = ["main", "measure"]
+__all__ = ["ROWS", "main", "measure", "table"]
 
 SIZE = 96
 CAPTIONS = 256
@@ -53,16 +55,49 @@ EMPTY = len(KINDS) * len(COLOURS) * len(COARSE_PLACES)
 
 Scores = dict[str, float | None]
 """By name, each in [0, 1]; None where no scene of the range shows what is measured."""
+Intervals = dict[str, tuple[float, float] | None]
+
+ROWS = {
+    "joint_accuracy": 'kind, colour and place at once, top-1 of 216 and "empty"',
+    "joint_accuracy_held_out_pairs": "the same, colour-kind pairs never seen in training",
+    "joint_accuracy_held_out_occluder": "the same, occluder never seen in training",
+    "joint_accuracy_held_out_background": "the same, background never seen in training",
+    "kind_accuracy": "kind alone",
+    "colour_accuracy": "colour alone",
+    "place_accuracy": "place alone",
+    "empty_accuracy": '"empty" against an object, balanced',
+    "occluder_accuracy": "which occluder, of 7",
+    "retrieval_r1": "picture to caption, R@1 among 256",
+}
+"""What each score is, as tables say it."""
 
 
-def measure(encoder: OpenClipEncoder, scene_seeds: Int64[Tensor, "scene"]) -> Scores:
-    """The scores on scenes of these seeds."""
+def measure(encoder: OpenClipEncoder, scene_seeds: Int64[Tensor, "scene"]) -> tuple[Scores, Intervals]:
+    """The scores on scenes of these seeds, and their 95 % intervals."""
     candidates = _candidates(encoder)
     parts = [_measure_part(encoder, candidates, part) for part in scene_seeds.split(AT_ONCE)]
-    scores = {name: _mean(torch.cat([part[name] for part in parts])) for name in parts[0]}
-    shares = [scores.pop(name) for name in ("_found", "_absent")]
-    scores["empty_accuracy"] = None if None in shares else round(sum(shares) / 2, 4)
-    return scores
+    right = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+    found, absent = (right.pop(name) for name in ("_found", "_absent"))
+    scores = {name: _mean(value) for name, value in right.items()}
+    intervals = {name: _interval(value) for name, value in right.items()}
+    balanced = [_mean(found), _mean(absent)]
+    scores["empty_accuracy"] = None if None in balanced else round(sum(balanced) / 2, 4)
+    ends = [_interval(found), _interval(absent)]
+    # Of the mean of two: the mean of the ends, which is wider than need be.
+    intervals["empty_accuracy"] = (
+        None if None in ends else tuple(round(sum(end) / 2, 4) for end in zip(*ends, strict=True))
+    )
+    return scores, intervals
+
+
+def table(scores: Scores, intervals: Intervals) -> str:
+    """The scores as a Markdown table."""
+    lines = ["| score | value | 95 % interval |", "|---|---|---|"]
+    for name, what in ROWS.items():
+        value, ends = scores[name], intervals[name]
+        cells = ["-", "-"] if value is None or ends is None else [f"{value:.3f}", f"{ends[0]:.3f} to {ends[1]:.3f}"]
+        lines.append(f"| {what} | {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def _measure_part(
@@ -149,6 +184,13 @@ def _mean(right: Bool[Tensor, "_"]) -> float | None:
     return round(float(right.float().mean()), 4) if len(right) else None
 
 
+def _interval(right: Bool[Tensor, "_"]) -> tuple[float, float] | None:
+    if not len(right):
+        return None
+    ends = scipy.stats.binomtest(int(right.sum()), len(right)).proportion_ci(0.95, method="wilson")
+    return round(float(ends.low), 4), round(float(ends.high), 4)
+
+
 def _range(text: str) -> Int64[Tensor, "scene"]:
     """The seeds of "A-B".
 
@@ -171,13 +213,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         chosen = _range(options.seeds) if options.seeds is not None else seeds("test", 2048)
-        scores = measure(load_encoder(options.encoder), chosen)
+        scores, intervals = measure(load_encoder(options.encoder), chosen)
     except ValueError as error:
         parser.error(str(error))
     options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "encoder.json").write_text(json.dumps(scores, indent=2) + "\n", encoding="utf-8")
-    for name, value in scores.items():
-        print(f"{name:34} {'-' if value is None else format(value, '.4f')}")
+    record = {**scores, "intervals": intervals, "scenes": len(chosen)}
+    (options.out / "encoder.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    (options.out / "encoder.md").write_text(table(scores, intervals) + "\n", encoding="utf-8")
+    print(table(scores, intervals))
     if options.card:
         card = load_card(weights_folder("encoder"))
         scored = {name: value for name, value in card["scores"].items() if not name.startswith("test ")}
