@@ -5,8 +5,10 @@ import itertools
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from slap_core import tunnel_world as world
 from slap_core.tunnel_world import __main__ as command
@@ -360,6 +362,29 @@ def test_command_line_writes_clip_cut_away_and_truth(tmp_path):
     # faststart: the index lies before the data, so that a browser can begin at once
     head = out.read_bytes()
     assert head.index(b"moov") < head.index(b"mdat")
+
+
+@pytest.mark.parametrize("sheet", ["outcomes", "places"])
+def test_command_line_draws_contact_sheets(tmp_path, sheet):
+    out = tmp_path / "sheet.png"
+    command.main(["--sheet", sheet, "--seed", str(2**31), "--out", str(out)])
+    picture = Image.open(out)
+    columns, rows = {"outcomes": (8, 9), "places": (8, 7)}[sheet]
+    assert picture.width >= columns * 144
+    assert picture.height >= rows * 144
+    assert np.asarray(picture).std() > 30  # there is something on it
+
+
+def test_a_sheet_that_cannot_be_drawn_is_refused(tmp_path, capsys):
+    for line in (
+        ["--sheet", "places", "--seed", "3"],
+        ["--sheet", "outcomes", "--seed", "3", "--out", "sheet.nothing"],
+    ):
+        with pytest.raises(SystemExit):
+            command.main(["--out", str(tmp_path / "sheet.png"), *line])
+    message = capsys.readouterr().err
+    assert "held out" in message
+    assert "unknown file extension" in message
 
 
 def test_a_film_keeps_pictures_and_times():

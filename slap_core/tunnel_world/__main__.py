@@ -2,7 +2,7 @@
 
     python -m slap_core.tunnel_world --outcome stays --seed 7 --out clip.mp4
 
-writes clip.mp4, clip.cut_away.mp4 and clip.json.
+writes clip.mp4, clip.cut_away.mp4 and clip.json. With `--sheet` it draws a contact sheet of the whole world instead.
 """
 
 import argparse
@@ -12,6 +12,7 @@ from pathlib import Path
 import torch
 
 from slap_core.tunnel_world import names
+from slap_core.tunnel_world.contact_sheet import SHEETS, contact_sheet
 from slap_core.tunnel_world.film import film, truth
 from slap_core.tunnel_world.rendering import render
 from slap_core.tunnel_world.sampling import sample
@@ -33,7 +34,8 @@ def _sides(text: str) -> tuple[int, int]:
 def main(arguments: list[str] | None = None) -> None:
     """Runs the command line."""
     parser = argparse.ArgumentParser(prog="python -m slap_core.tunnel_world", description=__doc__.split("\n")[0])
-    parser.add_argument("--out", type=Path, required=True, help="the mp4 file to write")
+    parser.add_argument("--out", type=Path, required=True, help="the mp4 (or, of a sheet, jpg or png) file to write")
+    parser.add_argument("--sheet", choices=SHEETS, help="a contact sheet as a picture file instead of a clip")
     parser.add_argument("--seed", type=int, default=0, help="0 to 2^32 - 1; below 2^31: a training scene")
     parser.add_argument("--outcome", choices=names.OUTCOMES)
     parser.add_argument("--kind", choices=names.KINDS, help="of the first object")
@@ -49,6 +51,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--only-clip", action="store_true", help="leave out the cut-away and the JSON")
     flags = parser.parse_args(arguments)
     try:
+        flags.out.parent.mkdir(parents=True, exist_ok=True)
+        if flags.sheet:
+            contact_sheet(flags.sheet, seed=flags.seed).save(flags.out, quality=90)
+            print(flags.out)
+            return
         width, height = _sides(flags.size)
         scenes = sample(
             torch.tensor([flags.seed]),
@@ -71,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
             record = truth(scenes, rendered, fps=flags.fps, aspect=width / height)
             facts.write_text(json.dumps(record, indent=1), encoding="utf-8")
             print(cut_away, facts, sep="\n")
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         parser.error(str(error))
 
 
