@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from slap_core.training import loop
+from slap_core.training import command_line, loop
 
 
 def settings(folder, **changes):
@@ -172,13 +172,13 @@ def test_flags_are_the_fields():
     expected = Trainer(
         out=pathlib.Path("runs/y"), steps=3, learning_rate=0.01, resume=True, width=5, layer="sparse", scales=(0.5, 2.0)
     )
-    assert loop.parse(Trainer, "A trainer.", line.split()) == expected
-    assert loop.parse(Trainer, "A trainer.", []) == Trainer()
+    assert command_line.parse(Trainer, "A trainer.", line.split()) == expected
+    assert command_line.parse(Trainer, "A trainer.", []) == Trainer()
 
 
 def test_help_is_the_docstrings(capsys):
     with pytest.raises(SystemExit):
-        loop.parse(Trainer, "A trainer.", ["--help"])
+        command_line.parse(Trainer, "A trainer.", ["--help"])
     text = " ".join(capsys.readouterr().out.split())
     assert "50% of them are hidden" in text
     assert "Largest norm of the gradient" in text
@@ -186,10 +186,16 @@ def test_help_is_the_docstrings(capsys):
 
 def test_a_required_field_is_a_required_flag(capsys):
     with pytest.raises(SystemExit):
-        loop.parse(loop.LoopSettings, "A trainer.", [])
+        command_line.parse(loop.LoopSettings, "A trainer.", [])
     assert "--out" in capsys.readouterr().err
 
 
 def test_auto_is_a_device_that_is_there():
     assert loop.resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     assert loop.resolve_device("cpu").type == "cpu"
+
+
+def test_minutes_add_up_over_a_log():
+    log = [{"step": 10, "steps_per_second": 2.0}, {"step": 30, "steps_per_second": 1.0}]
+    assert loop.minutes(log) == pytest.approx((5 + 20) / 60)
+    assert loop.minutes([]) == 0.0

@@ -3,8 +3,8 @@
     python -m slap_core.training.encoder --out runs/encoder
 
 Every step draws new scenes, renders one moment of each (observed, or cut away so that hidden objects show), draws one
-claim about each picture and writes it in words. Two losses align pictures and words
-(see `alignment`):
+claim about each picture and writes it in words. Two losses align pictures and words (see
+`alignment`):
 
 - *contrastive*: each picture with its own claim against all others of the batch, and against the *lexicon*, every
   simple claim that training scenes can fulfil ("a red car on the left"), written anew at every step;
@@ -38,7 +38,7 @@ from transformers import PreTrainedTokenizerFast
 
 from slap_core.encoders import preprocess
 from slap_core.pretrained import write_card
-from slap_core.training import loop
+from slap_core.training import command_line, loop
 from slap_core.training.alignment import contrastive_loss, encode_text, rivals_loss
 from slap_core.training.claims import OPEN, Facts, draw_claims, lexicon
 from slap_core.training.pictures import draw_pictures
@@ -190,7 +190,6 @@ def train(settings: EncoderSettings) -> list[loop.Row]:
     # Not open_clip's wrapper: it cleans each text of web debris, which ours have none of, for most of a step's time.
     tokenizer = PreTrainedTokenizerFast.from_pretrained(settings.out)
     preprocessing = {**config["preprocess_cfg"], "size": settings.image_size}
-
     rivals = lexicon().rivals.to(device)
 
     def objective(batch: Batch, _: torch.Generator) -> dict[str, Tensor]:
@@ -208,13 +207,7 @@ def train(settings: EncoderSettings) -> list[loop.Row]:
         hit = (images.float() @ texts[:own].float().T).argmax(1)
         right = batch.truth.gather(1, hit[:, None]).float().mean()
         loss = contrast + settings.rivals * among
-        return {
-            "loss": loss,
-            "contrast": contrast,
-            "rivals": among,
-            "retrieved": right,
-            "scale": scale,
-        }
+        return {"loss": loss, "contrast": contrast, "rivals": among, "retrieved": right, "scale": scale}
 
     log = loop.fit(
         model, objective, lambda first: loop.prefetched(batches(settings, tokenizer, device, first)), settings
@@ -238,7 +231,7 @@ def _towers(config: dict[str, object]) -> dict[str, object]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    settings = loop.parse(EncoderSettings, "Train the bundled encoder on Tunnel World.", arguments)
+    settings = command_line.parse(EncoderSettings, "Train the bundled encoder on Tunnel World.", arguments)
     log = train(settings)
     write_card(
         settings.out,
@@ -248,8 +241,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "drawn scenes.",
             "notes": NOTES,
             "trained_on": f"Tunnel World training scenes, {settings.steps * settings.batch:,} pictures with one "
-            f"caption each, on {_device_name(settings)}",
-            "command": loop.command("slap_core.training.encoder", arguments),
+            f"caption each, in {loop.minutes(log):.0f} minutes on {_device_name(settings)}",
+            "command": command_line.command("slap_core.training.encoder", arguments),
             "seed": settings.seed,
             "scores": {f"train {name}": round(log[-1][name], 4) for name in ("loss", "retrieved")},
             "licence": "Apache-2.0",
@@ -259,7 +252,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _device_name(settings: EncoderSettings) -> str:
     device = loop.resolve_device(settings.device)
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else "the CPU"
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    threads = torch.get_num_threads()
+    return f"{threads} CPU {'thread' if threads == 1 else 'threads'} (and one that draws)"
 
 
 if __name__ == "__main__":

@@ -12,27 +12,19 @@ number generator has to be saved.
 
 A trainer is a frozen dataclass of settings that extends `LoopSettings`, whose fields become its command line:
 
-    settings = parse(SlotTraining, "Slots by reconstruction.")
+    settings = command_line.parse(SlotTraining, "Slots by reconstruction.")
     model = initialise(lambda: Network(config), seed=settings.seed)
     losses = fit(model, objective, batches, settings)
 """
 
-import argparse
-import ast
 import contextlib
 import dataclasses
-import inspect
-import itertools
 import json
 import math
 import pathlib
 import queue
-import shlex
-import sys
-import textwrap
 import threading
 import time
-import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
@@ -40,7 +32,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["LoopSettings", "command", "fit", "generator_of", "initialise", "parse", "prefetched", "resolve_device"]
+__all__ = ["LoopSettings", "fit", "generator_of", "initialise", "minutes", "prefetched", "resolve_device"]
 
 CHECKPOINT = "checkpoint.pt"
 
@@ -48,7 +40,6 @@ Row = dict[str, int | float]
 """One line of the log by name."""
 Batch = typing.TypeVar("Batch")
 Model = typing.TypeVar("Model")
-Settings = typing.TypeVar("Settings")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -202,6 +193,15 @@ def prefetched(items: Iterable[Batch], *, depth: int = 2) -> Iterator[Batch]:
         thread.join()
 
 
+def minutes(log: Sequence[Row]) -> float:
+    """How long the steps of a log took, those before a resumption included."""
+    done, seconds = 0, 0.0
+    for row in log:
+        seconds += (row["step"] - done) / row["steps_per_second"]
+        done = row["step"]
+    return seconds / 60
+
+
 def learning_rate(step: int, settings: LoopSettings) -> float:
     """The learning rate of a step, counted from 0."""
     rise = min(1.0, (step + 1) / max(settings.warmup, 1))
@@ -223,66 +223,6 @@ def initialise(build: Callable[[], Model], *, seed: int) -> Model:
 def resolve_device(name: str) -> torch.device:
     """The device of that name; "auto" is CUDA where there is one, else the CPU."""
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
-
-
-def parse(kind: type[Settings], description: str, arguments: Sequence[str] | None = None) -> Settings:
-    """The settings that a command line gives: one flag for each field, its help the field's docstring.
-
-    Args:
-        kind: a dataclass whose fields are int, float, str, bool, Path, Literal, a tuple of one of these, or None.
-        description: the first line of the help.
-        arguments: of the command line; None for the real ones.
-
-    Raises:
-        ValueError: from the settings themselves, for values out of range.
-    """
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter)
-    hints, helps = typing.get_type_hints(kind), _field_docstrings(kind)
-    for field in dataclasses.fields(kind):
-        flag = f"--{field.name.replace('_', '-')}"
-        options: dict[str, Any] = {"help": helps.get(field.name, " ").replace("%", "%%")}
-        if field.default is dataclasses.MISSING:
-            options["required"] = True
-        else:
-            options["default"] = field.default
-        hint = hints[field.name]
-        if isinstance(hint, types.UnionType):
-            hint = next(part for part in typing.get_args(hint) if part is not type(None))
-        if hint is bool:
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, **options)
-        elif typing.get_origin(hint) is typing.Literal:
-            parser.add_argument(flag, choices=typing.get_args(hint), **options)
-        elif typing.get_origin(hint) is tuple:
-            parser.add_argument(flag, type=typing.get_args(hint)[0], nargs="+", **options)
-        else:
-            parser.add_argument(flag, type=hint, **options)
-    values = vars(parser.parse_args(arguments))
-    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
-
-
-def command(module: str, arguments: Sequence[str] | None) -> str:
-    """The command line that a card records: all but where the output went.
-
-    Args:
-        module: such as "slap_core.training.slots".
-        arguments: of the command line; None for the real ones.
-    """
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if "--out" in words:
-        place = words.index("--out")
-        del words[place : place + 2]
-    return shlex.join(["python", "-m", module, *words])
-
-
-def _field_docstrings(kind: type) -> dict[str, str]:
-    """The string below each field, which Python itself does not keep."""
-    found: dict[str, str] = {}
-    for cls in reversed(kind.__mro__[:-1]):
-        body = ast.parse(textwrap.dedent(inspect.getsource(cls))).body[0].body
-        for field, text in itertools.pairwise(body):
-            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant):
-                found[field.target.id] = str(text.value.value)
-    return found
 
 
 def _line(row: Row, steps: int) -> str:

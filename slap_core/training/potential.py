@@ -28,7 +28,7 @@ from slap_core import sphere
 from slap_core.encoders import OpenClipEncoder
 from slap_core.potential import GRADIENT_NORM, LearnedPotential, median_gradient_norm
 from slap_core.pretrained import load_encoder, write_card
-from slap_core.training import loop
+from slap_core.training import command_line, loop
 from slap_core.training.claims import Facts, draw_claims
 from slap_core.training.pictures import draw_pictures
 from slap_core.training.sentences import sentences
@@ -179,7 +179,7 @@ def train(settings: PotentialSettings) -> tuple[LearnedPotential, dict[str, floa
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    settings = loop.parse(PotentialSettings, "Train the potential of an encoder on Tunnel World.", arguments)
+    settings = command_line.parse(PotentialSettings, "Train the potential of an encoder on Tunnel World.", arguments)
     potential, scores = train(settings)
     settings.out.mkdir(parents=True, exist_ok=True)
     potential.save_pretrained(settings.out)
@@ -191,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "InfoNCE, Sobolev penalty, spectral norm (exact at export), then calibrated to a median gradient of 8 "
             "along SLERP paths.",
             "trained_on": f"{settings.pictures:,} pictures of Tunnel World training scenes, encoder {settings.encoder}",
-            "command": loop.command("slap_core.training.potential", arguments),
+            "command": command_line.command("slap_core.training.potential", arguments),
             "seed": settings.seed,
             "scores": scores,
             "licence": "Apache-2.0",

@@ -22,7 +22,7 @@ from slap_core.encoders import OpenClipEncoder
 from slap_core.metrics import dead_slots, mask_entropy
 from slap_core.pretrained import load_encoder, write_card
 from slap_core.slots import SlotConfig, SlowFastSlots
-from slap_core.training import loop
+from slap_core.training import command_line, loop
 
 __all__ = ["SlotSettings", "main", "reconstruction", "train", "tunnel_world_tokens"]
 
@@ -160,7 +160,7 @@ def train(
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    settings = loop.parse(SlotSettings, "Train slots on an encoder's tokens of Tunnel World.", arguments)
+    settings = command_line.parse(SlotSettings, "Train slots on an encoder's tokens of Tunnel World.", arguments)
     encoder = load_encoder(settings.encoder, device=str(loop.resolve_device(settings.device)))
     model, log = train(settings, tunnel_world_tokens(encoder, settings))
     model.cpu().save_pretrained(settings.out)
@@ -171,7 +171,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "what": "Slot attention over a frame's patch tokens (objects) and along time at each cell (events).",
             "trained_on": f"the tokens of the encoder {settings.encoder!r} on {settings.clips:,} Tunnel World "
             f"training clips of {settings.frames} frames",
-            "command": loop.command("slap_core.training.slots", arguments),
+            "command": command_line.command("slap_core.training.slots", arguments),
             "seed": settings.seed,
             "scores": {
                 f"train {name}": round(log[-1][name], 4) for name in ("slow", "fast", "slow_dead", "slow_entropy")
