@@ -1,0 +1,288 @@
+"""Scenes in which something hides for a while, in the latents of an encoder: what paths through gaps are learned from.
+
+One stretch of each Tunnel World scene, bounded by frames in which an actor shows. What is to be recovered there are
+the latents of the *cut-away* frames, in which the hidden actor is drawn over what hides it; what is given are latents
+of *observed* frames. Where an actor never comes out again (or was hidden from the start) there is one anchor only.
+
+Every stretch is asked about in four ways, and the target is the same for all:
+
+    true          what hides there (in an empty scene, what might have)
+    distractor    something else that is in the picture
+    absent        what no frame of the scene shows
+    generic       an object of no kind
+
+so that what is recovered has to come from the anchors and not from the words of the query.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Final
+
+import torch
+from jaxtyping import Bool, Float, Int64
+from torch import Tensor
+
+from slap_core.encoders import OpenClipEncoder
+from slap_core.gaps import Gaps, find_gaps
+from slap_core.tunnel_world import COLOURS, KINDS, Scenes, place_of, render, sample, wording
+from slap_core.tunnel_world import random as counter
+
+__all__ = ["QUERIES", "GapScenes", "draw_gap_scenes", "query_words"]
+
+QUERIES: Final = ("true", "distractor", "absent", "generic")
+HIDDEN: Final = 0.01
+"""An actor hides where no more than this share of it shows in the observed frame..."""
+IN_PICTURE: Final = 0.2
+"""... though this share would without the occluder."""
+GENERIC: Final = ("an object", "something")
+_CHANNEL: Final = 1100
+"""Of the hash that draws margins, empty stretches and words: none of those that Tunnel World uses."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class GapScenes:
+    """One stretch of each scene; nodes are the dropped frames, padded to the longest stretch."""
+
+    anchors: Float[Tensor, "anchor dim"]
+    """Latents of the observed frames that were kept, of all scenes."""
+    gaps: Gaps
+    """One stretch of each scene between its anchors, each in units of its own length."""
+    target: Float[Tensor, "scene node dim"]
+    """Latents of the cut-away frames."""
+    observed: Float[Tensor, "scene node dim"]
+    """Latents of what the camera saw in their place."""
+    empty: Float[Tensor, "scene node dim"]
+    """Latents of the same moments without actors."""
+    hidden: Bool[Tensor, "scene node"]
+    """Where an actor is hidden, or, in an empty scene, might have been: what is scored."""
+    queries: Float[Tensor, "scene query dim"]
+    """In the order of `QUERIES`."""
+    outcome: Int64[Tensor, "scene"]
+    kind: Int64[Tensor, "scene actor"]
+    """Of each actor; -1 where there is none."""
+    colour: Int64[Tensor, "scene actor"]
+    place: Int64[Tensor, "scene node actor"]
+    """Of each actor, one of six from left to right; -1 where it is not hidden."""
+
+    def __len__(self) -> int:
+        return len(self.gaps)
+
+    def nodes(self) -> Bool[Tensor, "scene node"]:
+        """Which nodes are frames."""
+        return self.gaps.mask().to(self.target.device)
+
+    def select(self, index: Int64[Tensor, "some"]) -> "GapScenes":
+        """Some of the scenes."""
+        at = index.to(self.target.device)
+        gaps = self.gaps.select(index.cpu())
+        width = gaps.elapsed.shape[1]
+        padded = {name: getattr(self, name)[at, :width] for name in ("target", "observed", "empty", "hidden", "place")}
+        rest = {name: getattr(self, name)[at] for name in ("queries", "outcome", "kind", "colour")}
+        return GapScenes(anchors=self.anchors, gaps=gaps, **padded, **rest)
+
+
+def _stretch(
+    hidden: Bool[Tensor, "time"], shown: Bool[Tensor, "time"], u: Float[Tensor, "3"]
+) -> tuple[int, int, int | None, int | None]:
+    """First and last frame of the longest hidden run, and the anchors around it, None where there is none."""
+    time = len(hidden)
+    if not bool(hidden.any()):  # nothing came: a stretch like the others
+        length = 4 + int(u[0] * (min(32, time - 6) - 4))
+        first = 1 + int(u[1] * (time - 2 - length))
+        return first, first + length - 1, max(first - 1 - int(u[2] * 3), 0), min(first + length, time - 1)
+    edges = torch.cat([hidden.new_zeros(1), hidden, hidden.new_zeros(1)]).int().diff()
+    starts, ends = (edges == 1).nonzero().flatten(), (edges == -1).nonzero().flatten() - 1
+    longest = int((ends - starts).argmax())
+    first, last = int(starts[longest]), int(ends[longest])
+    # An anchor shows the actor; it lies up to two frames further out than it must.
+    before = shown[:first].nonzero().flatten()
+    after = shown[last + 1 :].nonzero().flatten() + last + 1
+    left = int(before[max(len(before) - 1 - int(u[0] * 3), 0)]) if len(before) else None
+    right = int(after[min(int(u[1] * 3), len(after) - 1)]) if len(after) else None
+    return first, last, left, right
+
+
+def _moments(first: int, last: int, left: int | None, right: int | None, most: int) -> Int64[Tensor, "node"]:
+    """The dropped frames, at most so many, evenly over the stretch; both of its outermost ones where an end is free."""
+    low = first if left is None else left + 1
+    high = last if right is None else right - 1
+    return torch.linspace(low, high, min(most, high - low + 1)).round().long()
+
+
+def query_words(scenes: Scenes, *, extras: bool = True) -> list[tuple[str, str, str, str]]:
+    """The words of the four queries about each scene, in the order of `QUERIES`; a function of the scenes' seeds.
+
+    Args:
+        scenes: the scenes.
+        extras: whether a distractor is, where there is one, an object in front of the occluder.
+    """
+    draws = counter.uniform(scenes.seed, _CHANNEL + 1, 9).tolist()
+    words = []
+    for row, u in enumerate(draws):
+        there = scenes.present[row].nonzero().flatten().tolist()
+        pairs = [(int(scenes.kind[row, j]), int(scenes.colour[row, j])) for j in range(scenes.kind.shape[1])]
+        actors = [j for j in there if bool(scenes.actor[row, j])]
+        others = [j for j in there if j not in actors[:1]]
+        kinds = {pairs[j][0] for j in [*there, 0]}
+        strangers = [k for k in range(len(KINDS)) if k not in kinds]
+        absent = (strangers[int(u[0] * len(strangers))], int(u[1] * len(COLOURS)))
+        spare = (strangers[int(u[2] * len(strangers))], int(u[3] * len(COLOURS)))
+        true, distractor = pairs[0], pairs[others[int(u[4] * len(others))]] if others and extras else spare
+
+        def name(pair: tuple[int, int], pick: float) -> str:
+            names = wording.NAMES[pair[0]][pair[1]]
+            return names[int(pick * len(names))]
+
+        words.append((name(true, u[5]), name(distractor, u[6]), name(absent, u[7]), GENERIC[int(u[8] * len(GENERIC))]))
+    return words
+
+
+def draw_gap_scenes(
+    encoder: OpenClipEncoder,
+    seeds: Int64[Tensor, "scene"],
+    *,
+    outcomes: Sequence[str] | None = None,
+    held_out: str = "none",
+    most: int = 12,
+    size: int = 96,
+) -> GapScenes:
+    """The scenes of `seeds`, rendered and encoded; a function of its arguments.
+
+    Args:
+        encoder: whose latents.
+        seeds: of the scenes; see `tunnel_world.SPLITS`.
+        outcomes: these in turn; by default what the seeds draw.
+        held_out: as for `tunnel_world.sample`.
+        most: dropped frames of a stretch, evenly over it where there are more.
+        size: pixels of a side.
+
+    Raises:
+        ValueError: if `most` is below 1, or for what `tunnel_world.sample` refuses.
+    """
+    if most < 1:
+        raise ValueError(f"A stretch needs at least 1 dropped frame, got most={most}.")
+    parts = []
+    for k, part in enumerate(seeds.to(encoder.device).split(32)):
+        if outcomes is None:
+            scenes = [sample(part, held_out=held_out)]
+        else:
+            turn = (torch.arange(len(part)) + 32 * k) % len(outcomes)
+            which = [(name, (turn == i).nonzero().flatten().to(part.device)) for i, name in enumerate(outcomes)]
+            scenes = [sample(part[at], outcome=name, held_out=held_out) for name, at in which if len(at)]
+        parts += [_encode(encoder, some, most=most, size=size) for some in scenes]
+    return _joined(parts)
+
+
+def _encode(encoder: OpenClipEncoder, scenes: Scenes, *, most: int, size: int) -> list[dict[str, Tensor]]:
+    device = scenes.seed.device
+    everything = torch.arange(scenes.frames, device=device).expand(len(scenes), -1)
+    seen = render(scenes, everything, size=24, layers=())
+    comes = scenes.actor[:, None]
+    hides = comes & (seen.visible_fraction <= HIDDEN) & (seen.cut_away_fraction > IN_PICTURE)
+    shows = (comes & (seen.visible_fraction > IN_PICTURE)).any(-1).cpu()
+    away = hides.any(-1).cpu() & ~shows
+    place = torch.where(hides, place_of(seen.state.x), -1)
+    draws = counter.uniform(scenes.seed, _CHANNEL, 3).cpu()
+    rows, moments = [], []
+    for row in range(len(scenes)):
+        first, last, left, right = _stretch(away[row], shows[row], draws[row])
+        if left is None and right is None:  # hidden from the first frame to the last: nothing to hold on to
+            continue
+        dropped = _moments(first, last, left, right, most)
+        anchors = [frame for frame in (left, right) if frame is not None]
+        rows.append((row, dropped, anchors, first, last))
+        moments.append(torch.cat([dropped, torch.tensor(anchors)]))
+    if not rows:
+        return []
+    # All frames of a part in one batch of equal length; the last one is repeated behind the end.
+    longest = max(len(m) for m in moments)
+    index = torch.stack([torch.cat([m, m[-1:].expand(longest - len(m))]) for m in moments]).to(device)
+    chosen = torch.tensor([row for row, *_ in rows], device=device)
+    pictures = render(scenes.select(chosen), index, size=size, layers=("observed", "cut_away", "empty"))
+    real = torch.arange(longest, device=device) < torch.tensor([len(m) for m in moments], device=device)[:, None]
+    latents = {}
+    for layer in ("observed", "cut_away", "empty"):
+        found = torch.cat([encoder.images(some)[0] for some in getattr(pictures, layer)[real].split(256)])
+        latents[layer] = found.new_zeros(*real.shape, found.shape[-1]).masked_scatter(real[..., None], found)
+    text = encoder.text([word for words in query_words(scenes.select(chosen)) for word in words])
+    queries = text.to(device).unflatten(0, (len(rows), len(QUERIES)))
+    found = []
+    for k, (row, dropped, anchors, first, last) in enumerate(rows):
+        count = len(dropped)
+        none = ~scenes.actor[row].any()
+        found.append(
+            {
+                "anchors": latents["observed"][k, count : count + len(anchors)],
+                "anchor_times": torch.tensor(anchors, dtype=torch.float64),
+                "times": dropped.double(),
+                "target": latents["cut_away"][k, :count],
+                "observed": latents["observed"][k, :count],
+                "empty": latents["empty"][k, :count],
+                "hidden": (hides[row].any(-1) | none)[dropped] & ((dropped >= first) & (dropped <= last)).to(device),
+                "queries": queries[k],
+                "outcome": scenes.outcome[row],
+                "kind": torch.where(scenes.actor[row], scenes.kind[row], -1),
+                "colour": torch.where(scenes.actor[row], scenes.colour[row], -1),
+                "place": place[row, dropped],
+            }
+        )
+    return found
+
+
+def _joined(parts: Sequence[list[dict[str, Tensor]]]) -> GapScenes:
+    """All stretches in one batch."""
+    rows = [row for part in parts for row in part]
+    gaps = [find_gaps(row["anchor_times"], row["times"]) for row in rows]
+    nodes = max((len(row["times"]) for row in rows), default=0)
+    before = torch.tensor([0, *(len(row["anchors"]) for row in rows)]).cumsum(0)[:-1]
+
+    def padded(name: str, value: float = 0.0) -> Tensor:
+        return torch.stack(
+            [
+                torch.cat([row[name], row[name].new_full((nodes - len(row[name]), *row[name].shape[1:]), value)])
+                for row in rows
+            ]
+        )
+
+    def ordered(name: str, value: float = 0.0) -> Tensor:
+        """As the solver counts: a free end before the first anchor backwards."""
+        table = padded(name, value)
+        order = torch.arange(nodes).repeat(len(rows), 1)
+        for k, gap in enumerate(gaps):
+            order[k, gap.node_of] = torch.arange(len(gap.node_of))
+        order = order.to(table.device)
+        return table.gather(1, order.reshape(*order.shape, *[1] * (table.ndim - 2)).expand_as(table))
+
+    elapsed = torch.ones(len(rows), nodes, dtype=torch.float64)
+    for k, gap in enumerate(gaps):
+        elapsed[k, : int(gap.count[0])] = gap.elapsed[0]
+    none = torch.zeros(0, dtype=torch.long)
+    stack = {
+        name: torch.cat([getattr(gap, name) for gap in gaps]) for name in ("start", "stop", "free", "length", "count")
+    }
+    together = Gaps(
+        start=stack["start"] + before,
+        stop=stack["stop"] + before,
+        free=stack["free"],
+        elapsed=elapsed,
+        length=stack["length"],
+        count=stack["count"],
+        times=torch.zeros(0, dtype=torch.float64),
+        is_anchor=none.bool(),
+        gap_of=none,
+        node_of=none,
+        time_unit_seconds=1.0,
+    )
+    return GapScenes(
+        anchors=torch.cat([row["anchors"] for row in rows]),
+        gaps=together,
+        target=ordered("target"),
+        observed=ordered("observed"),
+        empty=ordered("empty"),
+        hidden=ordered("hidden", False),
+        queries=torch.stack([row["queries"] for row in rows]),
+        outcome=torch.stack([row["outcome"] for row in rows]),
+        kind=torch.stack([row["kind"] for row in rows]),
+        colour=torch.stack([row["colour"] for row in rows]),
+        place=ordered("place", -1),
+    )
