@@ -1,9 +1,15 @@
-"""The discrete action of a path through latent space: its value, gradient, Hessian, and the energies along it.
+"""The action of a path through latent space: its value, gradient and Hessian.
 
-Between known latents z_0 and z_{N+1} lie unknown ones z_1..z_N at steps h_i. With d the angle on the sphere (or the
-Euclidean distance), w_i = (h_{i-1} + h_i)/2 and a potential P that is large where latent and query agree,
+With mass mu, coupling lambda and a potential P that is large where latent and query agree,
+
+    S[z] = integral of  mu/2 |z'|^2 - lambda P(z, q)  dt,
+
+discretised at the nodes of a stretch as the kinetic energy of a string (see `strings`) minus lambda sum_i w_i P(z_i).
+On the frame grid with d the angle on the sphere (or the Euclidean distance) and w_i = (h_{i-1} + h_i)/2 it reads
 
     S[z] = sum_i mu/(2 h_i) d(z_i, z_{i+1})^2  -  lambda sum_i w_i P(z_i, q).
+
+A *soft* anchor a of stiffness kappa adds kappa/2 d(z, a)^2 at its node instead of holding it there.
 
 **Sign, stated once.** We *minimise* T - lambda P, so the query attracts. (Written as T - lambda V with V = 1 - sim,
 as in the paper, it would repel.) In the words of mechanics this is motion in the potential energy U = lambda P: paths
@@ -12,33 +18,26 @@ bend towards high P and linger there, as a thrown ball lingers at the top of its
 **Units.** Time is measured in T, the mean length of the gaps (`gaps.time_unit`), so that lambda and mu do not depend
 on the frame rate. Only lambda/mu matters for the minimiser.
 
-Derivatives of the kinetic part are written out, those of the potential come from autograd. On the sphere, with u the
-unit tangent at x towards y, u' the one at y towards x, theta their angle and b_perp = b - <u', b> u',
-
-    grad_x d^2/2 = -log_x(y)
-    Hess_xx a = theta cot(theta) a + (1 - theta cot(theta)) <u, a> u
-    Hess_xy b = -theta/sin(theta) b_perp + <u', b> u
-    Hess P    = Pi (D^2 P) Pi - <z, grad P> Pi            (Pi the projection on the tangent space)
+Derivatives of the kinetic part are written out; those of the potential are its own (`value_and_gradient`) or come from
+autograd. On the sphere Hess P = Pi (D^2 P) Pi - <z, grad P> Pi, with Pi the projection on the tangent space.
 
 Source: Fang and Fang, "The Semantic Least Action Principle for Variational Video-Language Modeling", ICML 2026,
 with angles in place of chords (whose minimiser is not SLERP for uneven steps).
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from slap_core import sphere
-from slap_core.gaps import Gaps, find_gaps, green_matrix
-from slap_core.types import Energies, Path, Potential
+from slap_core.gaps import Gaps
+from slap_core.strings import FrameString, Geometry, Nodes, PolynomialString, String
+from slap_core.types import Potential
 
-__all__ = ["DiscreteAction", "Evaluation", "Geometry", "energies"]
-
-Geometry = Literal["sphere", "euclidean"]
+__all__ = ["DiscreteAction", "Evaluation", "evaluate_potential"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,29 +65,28 @@ class Evaluation:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class DiscreteAction:
-    """The action of a batch of independent boundary value problems on the frame grid, one lambda each."""
+    """The action of a batch of independent boundary value problems, one lambda each."""
 
     potential: Potential | None
     query: Float[Tensor, "dim"] | Float[Tensor, "batch 1 dim"] | None
     """One for all problems, or one each."""
-    start: Float[Tensor, "batch dim"]
-    stop: Float[Tensor, "batch dim"]
-    """The latents at both ends; beyond a free end no string pulls."""
-    stiffness: Float[Tensor, "batch step"]
-    """mu/h_i; 0 where there is no string."""
+    string: String
+    """The kinetic energy."""
     force_weight: Float[Tensor, "batch node"]
-    """lambda w_i; 0 in the padding."""
+    """lambda w_i; 0 in the padding and at soft anchors of weight 0."""
     green: Float[Tensor, "batch node node"]
-    """The inverse of the string's stiffness matrix."""
-    fraction: Float[Tensor, "batch node"]
-    """Elapsed part of the gap at each node; 1 in the padding."""
+    """The inverse of the stiffness matrix of string and springs: what every step is preconditioned with."""
+    spring: Float[Tensor, "batch node"] | None
+    """Stiffness kappa_i by which a node is held at a soft anchor; 0 at most of them. None: no soft anchor."""
+    held: Float[Tensor, "batch node dim"] | None
+    """The latents of the soft anchors at their nodes."""
     length: Float[Tensor, "batch"]
     """Units of T."""
     mass: float
     geometry: Geometry
 
     @classmethod
-    def on_frames(
+    def of(
         cls,
         potential: Potential | None,
         anchors: Float[Tensor, "anchor dim"],
@@ -99,81 +97,115 @@ class DiscreteAction:
         query: Tensor | None,
         mass: float,
         geometry: Geometry,
+        nodes: int | None = None,
+        stiffness: Float64[Tensor, "anchor"] | None = None,
     ) -> "DiscreteAction":
-        """The problems (gap[k], coupling[k], query[k]) in one batch, padded to the longest of their gaps."""
+        """The problems (gap[k], coupling[k], query[k]) in one batch.
+
+        Args:
+            potential: P, or None for 0.
+            anchors: latents.
+            gaps: the stretches between them.
+            gap: which stretch each problem is in; all with equally many soft anchors where `nodes` is given.
+            coupling: lambda of each problem.
+            query: one, or one each as (batch, 1, dim).
+            mass: mu.
+            geometry: of the space.
+            nodes: Gauss points between two anchors; None for the frame grid, padded to the longest stretch.
+            stiffness: kappa of each soft anchor; those of hard ones do not matter.
+        """
         gap, which = gap.unique(return_inverse=True)
         gaps = gaps.select(gap)
-        steps = gaps.steps()
-
-        def place(value: Tensor) -> Tensor:
-            return value[which].to(anchors)
-
+        which = which.to(anchors.device)
+        start, stop = anchors[gaps.start.to(anchors.device)], anchors[gaps.stop.to(anchors.device)]
+        string = (
+            FrameString.on(gaps, start, stop, mass=mass, geometry=geometry)
+            if nodes is None
+            else PolynomialString.on(gaps, start, stop, mass=mass, geometry=geometry, nodes=nodes)
+        )
+        spring, held, green = None, None, string.green
+        if stiffness is not None and bool((gaps.soft >= 0).any()):
+            anchor = gaps.soft if nodes is None else gaps.soft_nodes(nodes)
+            soft = (anchor >= 0).to(anchors.device)
+            anchor = anchor.clamp_min(0).to(anchors.device)
+            spring = torch.where(soft, stiffness.to(anchors)[anchor], 0.0)
+            held = anchors[anchor] * soft[..., None]
+            green = sprung(string.green, spring)[which]
+            spring, held = spring[which], held[which]
+        else:
+            green = green[which]
+        string = string.select(which)
         return cls(
-            potential=potential,
+            potential=bound(potential, string.start, string.stop),
             query=query,
-            start=anchors[gaps.start[which].to(anchors.device)],
-            stop=anchors[gaps.stop[which].to(anchors.device)],
-            stiffness=place(torch.where(steps > 0, mass / steps, 0.0)),
-            force_weight=(gaps.weights()[which] * coupling[:, None]).to(anchors),
-            green=place(green_matrix(gaps) / mass),
-            fraction=place(gaps.elapsed / gaps.length[:, None]),
-            length=place(gaps.length),
+            string=string,
+            force_weight=(string.weight.double() * coupling[:, None].to(anchors.device)).to(anchors),
+            green=green,
+            spring=spring,
+            held=held,
+            length=gaps.length.to(anchors)[which],
             mass=mass,
             geometry=geometry,
         )
 
     def __len__(self) -> int:
-        return len(self.start)
+        return len(self.length)
 
     def select(self, index: Tensor) -> "DiscreteAction":
         """The problems at `index` only."""
         query = self.query[index] if self.query is not None and self.query.ndim == 3 else self.query
-        names = ("start", "stop", "stiffness", "force_weight", "green", "fraction", "length")
-        return dataclasses.replace(self, query=query, **{name: getattr(self, name)[index] for name in names})
+        values = {
+            name: None if getattr(self, name) is None else getattr(self, name)[index]
+            for name in ("force_weight", "green", "spring", "held", "length")
+        }
+        string = self.string.select(index)
+        potential = bound(self.potential, string.start, string.stop)
+        return dataclasses.replace(self, potential=potential, query=query, string=string, **values)
 
-    def geodesic(self) -> Float[Tensor, "batch node dim"]:
-        """The paths of lambda = 0: SLERP or LERP in a gap, rest on a free end."""
-        start, stop = self.start[:, None], self.stop[:, None]
+    def geodesic(self) -> Nodes:
+        """The paths of lambda = 0 with hard anchors only: SLERP or LERP in a gap, rest on a free end."""
+        string = self.string
+        start, stop = string.start[:, None], string.stop[:, None]
         if self.geometry == "euclidean":
-            return torch.lerp(start, stop, self.fraction[..., None])
-        return sphere.exp(start, self.fraction[..., None] * sphere.log(start, stop))
+            return torch.lerp(start, stop, string.fraction[..., None])
+        return sphere.exp(start, string.fraction[..., None] * sphere.log(start, stop))
 
-    def evaluate(self, z: Float[Tensor, "batch node dim"]) -> Evaluation:
+    def evaluate(self, z: Nodes) -> Evaluation:
         """The action and its tangential gradient."""
-        onward, back, length = self._logs(z)
-        kinetic = (self.stiffness * length.square() / 2).double().sum(-1)
-        gradient = -(self.stiffness[:, 1:, None] * onward[:, 1:] + self.stiffness[:, :-1, None] * back[:, :-1])
+        kinetic, gradient = self.string.energy(z)
         potential, pull = self._potential(z)
         gained = (self.force_weight * potential).double()
-        gradient = gradient - self.force_weight[..., None] * self.tangent(z, pull)
-        gradient = torch.where(self._exists(), gradient, 0.0)
-        return Evaluation(kinetic - gained.sum(-1), gradient, kinetic + gained.abs().sum(-1))
+        gradient = gradient - self.force_weight[..., None] * pull
+        scale = kinetic + gained.abs().sum(-1)
+        if self.spring is not None:
+            towards, apart = self._apart(z)
+            stretched = (self.spring * apart.square() / 2).double().sum(-1)
+            kinetic, scale = kinetic + stretched, scale + stretched
+            gradient = gradient - self.spring[..., None] * towards
+        gradient = torch.where(self._exists(), self.tangent(z, gradient), 0.0)
+        return Evaluation(kinetic - gained.sum(-1), gradient, scale)
 
-    def hessian(self, z: Float[Tensor, "batch node dim"]) -> Callable[[Tensor], Tensor]:
+    def hessian(self, z: Nodes) -> Callable[[Tensor], Tensor]:
         """The Riemannian Hessian at z, as the map from a tangent vector to the Hessian's product with it."""
-        kinetic = self._kinetic_hessian(z)
-        if self.potential is None:
-            return lambda v: torch.where(self._exists(), kinetic(v), 0.0)
-        with torch.enable_grad():
-            leaf = z.detach().requires_grad_(True)
-            (pull,) = torch.autograd.grad(self.potential(leaf, self.query).sum(), leaf, create_graph=True)
-        normal = (
-            (z * pull.detach()).sum(-1, keepdim=True) if self.geometry == "sphere" else torch.zeros_like(z[..., :1])
-        )
+        terms = [self.string.hessian(z)]
+        if self.potential is not None:
+            terms.append(self._pulled_hessian(z))
+        if self.spring is not None:
+            terms.append(self._sprung_hessian(z))
+        return lambda v: torch.where(self._exists(), self.tangent(z, sum(term(v) for term in terms)), 0.0)
 
-        def product(v: Tensor) -> Tensor:
-            curved = torch.zeros_like(v)
-            if pull.requires_grad:  # otherwise P is linear in z
-                (found,) = torch.autograd.grad(pull, leaf, v, retain_graph=True, allow_unused=True)
-                curved = curved if found is None else found
-            force = self.tangent(z, curved) - normal * v
-            return torch.where(self._exists(), kinetic(v) - self.force_weight[..., None] * force, 0.0)
-
-        return product
-
-    def precondition(self, z: Float[Tensor, "batch node dim"], v: Float[Tensor, "batch node dim"]) -> Tensor:
+    def precondition(self, z: Nodes, v: Nodes) -> Tensor:
         """The string's response to the force v, made tangent at z: symmetric and positive."""
         return self.tangent(z, self.green @ v)
+
+    def inner(
+        self, a: Float[Tensor, "batch a node dim"], b: Float[Tensor, "batch b node dim"]
+    ) -> Float[Tensor, "batch a b"]:
+        """The inner products of the metric whose inverse is `green`: how far string and springs are stretched."""
+        products = self.string.inner(a, b)
+        if self.spring is None:
+            return products
+        return products + (a * self.spring[:, None, :, None]).flatten(2) @ b.flatten(2).mT
 
     def tangent(self, z: Tensor, v: Tensor) -> Tensor:
         """The part of v along which the path may move."""
@@ -184,21 +216,34 @@ class DiscreteAction:
         moved = sphere.exp(z, v) if self.geometry == "sphere" else z + v
         return torch.where(self._exists(), moved, z)
 
-    def _exists(self) -> Tensor:
-        return (self.green.diagonal(dim1=-2, dim2=-1) > 0)[..., None]
+    def _exists(self) -> Bool[Tensor, "batch node 1"]:
+        return self.string.exists()[..., None]
 
-    def _logs(self, z: Tensor) -> tuple[Tensor, Tensor, Float[Tensor, "batch step"]]:
-        """From each node towards the next one, from that one back, and their distance."""
-        chain = torch.cat([self.start[:, None], z, self.stop[:, None]], 1)
-        x, y = chain[:, :-1], chain[:, 1:]
+    def _apart(self, z: Nodes) -> tuple[Nodes, Float[Tensor, "batch node"]]:
+        """From each node towards its soft anchor, and how far that is; 0 where there is none."""
+        held = torch.where(self.spring[..., None] > 0, self.held, z)
         if self.geometry == "euclidean":
-            return y - x, x - y, (y - x).norm(dim=-1)
-        onward, back, angle = sphere.logs(x, y)
-        return onward, back, angle.squeeze(-1)
+            return held - z, (held - z).norm(dim=-1)
+        towards, _, angle = sphere.logs(z, held)
+        return towards, angle.squeeze(-1)
+
+    def _sprung_hessian(self, z: Nodes) -> Callable[[Tensor], Tensor]:
+        spring = self.spring[..., None]
+        if self.geometry == "euclidean":
+            return lambda v: spring * v
+        towards, angle = self._apart(z)
+        angle = angle[..., None]
+        cotangent = torch.cos(angle) / torch.sinc(angle / torch.pi).clamp_min(1e-3)
+        unit = towards / torch.where(angle > 0, angle, 1.0)
+        return lambda v: spring * (cotangent * v + (1 - cotangent) * (unit * v).sum(-1, keepdim=True) * unit)
 
     def _potential(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """P and its gradient in flat space, at each node."""
         if self.potential is None:
             return torch.zeros_like(z[..., 0]), torch.zeros_like(z)
+        by_hand = getattr(self.potential, "value_and_gradient", None)
+        if by_hand is not None:
+            return by_hand(z, self.query)
         with torch.enable_grad():
             leaf = z.detach().requires_grad_(True)
             value = evaluate_potential(self.potential, leaf, self.query)
@@ -210,33 +255,36 @@ class DiscreteAction:
             (pull,) = torch.autograd.grad(value.sum(), leaf)
         return value.detach(), pull
 
-    def _kinetic_hessian(self, z: Tensor) -> Callable[[Tensor], Tensor]:
-        stiffness = self.stiffness[..., None]
-        end = torch.zeros_like(z[:, :1])
-        if self.geometry == "euclidean":
+    def _pulled_hessian(self, z: Nodes) -> Callable[[Tensor], Tensor]:
+        weight = self.force_weight[..., None]
+        with torch.enable_grad():
+            leaf = z.detach().requires_grad_(True)
+            (pull,) = torch.autograd.grad(self.potential(leaf, self.query).sum(), leaf, create_graph=True)
+        normal = (z * pull.detach()).sum(-1, keepdim=True) if self.geometry == "sphere" else 0.0
 
-            def flat(v: Tensor) -> Tensor:
-                tension = stiffness * torch.cat([end, v, end], 1).diff(dim=1)
-                return tension[:, :-1] - tension[:, 1:]
+        def product(v: Tensor) -> Tensor:
+            found = None
+            if pull.requires_grad:  # otherwise P is linear in z
+                (found,) = torch.autograd.grad(pull, leaf, v, retain_graph=True, allow_unused=True)
+            return weight * (normal * v - (0.0 if found is None else found))
 
-            return flat
-        onward, back, angle = self._logs(z)
-        angle = angle[..., None]
-        # Neighbours at the cut locus have no Hessian: the floor keeps it finite there and at coincident points.
-        ratio = 1 / torch.sinc(angle / torch.pi).clamp_min(1e-3)
-        cotangent = torch.cos(angle) * ratio
-        scale = torch.where(angle > 0, angle, 1.0)
-        ahead, behind = onward / scale, back / scale
+        return product
 
-        def curved(v: Tensor) -> Tensor:
-            padded = torch.cat([end, v, end], 1)
-            a, b = padded[:, :-1], padded[:, 1:]
-            along_a, along_b = (ahead * a).sum(-1, keepdim=True), (behind * b).sum(-1, keepdim=True)
-            left = cotangent * a + ((1 - cotangent) * along_a + along_b) * ahead - ratio * (b - along_b * behind)
-            right = cotangent * b + ((1 - cotangent) * along_b + along_a) * behind - ratio * (a - along_a * ahead)
-            return (stiffness * left)[:, 1:] + (stiffness * right)[:, :-1]
 
-        return curved
+def sprung(green: Float[Tensor, "batch node node"], spring: Float[Tensor, "batch node"]) -> Tensor:
+    """The response of a string whose nodes are also held by springs: (K + diag kappa)^-1 from K^-1 (Woodbury)."""
+    root = spring.double().sqrt()
+    green_ = green.double()
+    inner = torch.eye(green.shape[-1], dtype=torch.float64, device=green.device) + (
+        root[:, :, None] * green_ * root[:, None, :]
+    )
+    return (green_ - green_ * root[:, None, :] @ torch.linalg.solve(inner, root[:, :, None] * green_)).to(green)
+
+
+def bound(potential: Potential | None, start: Tensor, stop: Tensor) -> Potential | None:
+    """The potential in the context of each problem's anchors, where it takes one."""
+    in_gaps = getattr(potential, "in_gaps", None)
+    return potential if in_gaps is None else in_gaps(start, stop)
 
 
 def evaluate_potential(potential: Potential, z: Float[Tensor, "*batch dim"], query: Tensor | None) -> Tensor:
@@ -253,67 +301,3 @@ def evaluate_potential(potential: Potential, z: Float[Tensor, "*batch dim"], que
             f"{arrived}; sum over the last axis, and let several queries (batch, 1, dim) broadcast."
         )
     return value
-
-
-def energies(
-    path: Path,
-    potential: Potential | None,
-    query: Float[Tensor, "*query dim"] | None = None,
-    *,
-    anchor_times: Float[Tensor, "anchor"] | Sequence[float] | None = None,
-    coupling: float = 0.5,
-    mass: float = 1.0,
-    time_unit_seconds: float | None = None,
-    geometry: Geometry = "sphere",
-    device: torch.device | str = "cpu",
-) -> Energies:
-    """The energies along any method's path, on its nodes, and the action of each of its gaps.
-
-    Give the same arguments for every method, so that the numbers compare. On the sphere the nodes are normalised first
-    (LERP leaves the sphere).
-
-    Args:
-        path: nodes at anchors and recovered frames.
-        potential: P(z, query), or None for 0.
-        query: one query, or as many as the path has.
-        anchor_times: seconds; the nodes of `path` that were known. Default: the first and the last.
-        coupling: lambda.
-        mass: mu.
-        time_unit_seconds: T; default: the mean length of the gaps between `anchor_times`.
-        geometry: "sphere" (angles) or "euclidean".
-        device: where the potential lives.
-    """
-    nodes = sphere.normalize(path.nodes) if geometry == "sphere" else path.nodes
-    anchor_times = path.times[[0, -1]].unique() if anchor_times is None else anchor_times
-    gaps = find_gaps(anchor_times, path.times)
-    unit = gaps.time_unit_seconds if time_unit_seconds is None else time_unit_seconds
-    steps = path.times.diff() / unit
-    x, y = nodes[..., :-1, :], nodes[..., 1:, :]
-    length = sphere.distance(x, y) if geometry == "sphere" else (y - x).norm(dim=-1)
-    onward = (mass / 2 * (length / steps.to(length)).square()).double()
-    pulled = torch.zeros(nodes.shape[:-1], dtype=torch.float64)
-    if potential is not None:
-        if query is not None:
-            query = (query[:, None] if query.ndim == 2 else query).to(device, nodes.dtype)
-        with torch.no_grad():
-            pulled = coupling * evaluate_potential(potential, nodes.to(device), query).double().cpu()
-
-    inner = steps.new_zeros(len(path.times))
-    recovered = (~gaps.is_anchor).double()
-    inner[:-1] += steps / 2
-    inner[1:] += steps / 2
-    share = -(inner * recovered * pulled)
-    # A step belongs to a gap if either of its nodes was recovered; two anchors side by side bound no gap.
-    gap_of_node = torch.full((len(path.times),), -1)
-    gap_of_node[~gaps.is_anchor] = gaps.gap_of
-    gap_of_step = torch.maximum(gap_of_node[:-1], gap_of_node[1:])
-    inside = gap_of_step >= 0
-    action = onward.new_zeros(*onward.shape[:-1], len(gaps))
-    action.index_add_(-1, gap_of_step[inside], (onward * steps)[..., inside])
-    action.index_add_(-1, gaps.gap_of, share[..., ~gaps.is_anchor])
-
-    kinetic = onward.new_zeros(*onward.shape[:-1], len(path.times))
-    kinetic[..., :-1] += onward
-    kinetic[..., 1:] += onward
-    kinetic[..., 1:-1] /= 2
-    return Energies(path.times, kinetic.to(nodes), pulled.to(nodes), action.to(nodes))

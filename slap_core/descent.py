@@ -92,20 +92,14 @@ def _accelerated(action: DiscreteAction, state: Descent, *, tolerance: float, it
         now = then.where(fell, now)
 
 
-def _stretch(action: DiscreteAction, v: Tensor) -> Tensor:
-    """How far v stretches each string; the sum of products of two such is their H1 inner product."""
-    end = torch.zeros_like(v[:, :1])
-    return torch.cat([end, v, end], 1).diff(dim=1) * action.stiffness.sqrt()[..., None]
-
-
 def _curvature(action: DiscreteAction, past: list[tuple[Tensor, Tensor]]) -> Tensor:
     """<dz, Hess dz>/<dz, dz> in the H1 metric along the last step; 1 is the string's own."""
     if len(past) < 2:
         return torch.ones(len(action), device=past[0][0].device)
     (x, s), (y, t) = past[-2:]
-    moved, answered = _stretch(action, y - x), _stretch(action, s - t)
-    square = (moved * moved).sum((-2, -1))
-    return (moved * answered).sum((-2, -1)) / square.clamp_min(torch.finfo(square.dtype).tiny)
+    moved, answered = y - x, s - t
+    square, product = action.inner(moved[:, None], torch.stack([moved, answered], 1))[:, 0].unbind(1)
+    return product / square.clamp_min(torch.finfo(square.dtype).tiny)
 
 
 def _combine(action: DiscreteAction, past: list[tuple[Tensor, Tensor]]) -> Tensor:
@@ -115,14 +109,11 @@ def _combine(action: DiscreteAction, past: list[tuple[Tensor, Tensor]]) -> Tenso
         return step
     moves = torch.stack([y - x for (x, _), (y, _) in itertools.pairwise(past)], 1)
     turns = torch.stack([t - s for (_, s), (_, t) in itertools.pairwise(past)], 1)
-    batch, memory = turns.shape[:2]
-    stretched = _stretch(action, turns.transpose(1, 2).reshape(batch, z.shape[1], -1))
-    stretched = stretched.reshape(batch, z.shape[1] + 1, memory, -1).transpose(1, 2).reshape(batch, memory, -1)
-    gram = (stretched @ stretched.mT).double()
-    right = (stretched @ _stretch(action, step).reshape(batch, -1, 1)).double()
+    products = action.inner(turns, torch.cat([turns, step[:, None]], 1)).double()
+    gram, right = products[..., :-1], products[..., -1:]
     scale = gram.diagonal(dim1=-2, dim2=-1).clamp_min(1e-300).rsqrt()
     # Unit diagonal and a ridge: nearly parallel turns must not be subtracted from each other beyond their digits.
-    ridge = 10 * torch.finfo(z.dtype).eps * torch.eye(memory, dtype=gram.dtype, device=z.device)
+    ridge = 10 * torch.finfo(z.dtype).eps * torch.eye(gram.shape[1], dtype=gram.dtype, device=z.device)
     gram = gram * scale[:, :, None] * scale[:, None, :] + ridge
     share = (torch.linalg.solve(gram, right * scale[..., None]) * scale[..., None]).to(z)
     return step - (share[..., None] * (moves + turns)).sum(1)

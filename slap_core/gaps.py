@@ -10,6 +10,9 @@ a string under unit tension, whose inverse is known in closed form for even and 
 
 It is exact at the nodes (a plucked string is a triangle). Each node carries the weight w_i = (h_{i-1} + h_i)/2, the
 last node of a free end h/2.
+
+A *soft* anchor is held by a spring and not by hand: it is a node like the frames that are recovered, and the stretch
+goes on behind it.
 """
 
 import dataclasses
@@ -40,10 +43,12 @@ class Gaps:
     """In units of T; that of a free end reaches to its outermost node."""
     count: Int[Tensor, "gap"]
     """Number of nodes."""
+    soft: Int[Tensor, "gap node"]
+    """Index of the anchor at each node that is a soft one; -1 elsewhere."""
     times: Float64[Tensor, "time"]
-    """What was asked for, seconds."""
+    """What was asked for, and the soft anchors, seconds."""
     is_anchor: Bool[Tensor, "time"]
-    """Which of `times` coincide with an anchor."""
+    """Which of `times` coincide with a hard anchor."""
     gap_of: Int[Tensor, "recovered"]
     """The stretch of each of `times` that is no anchor..."""
     node_of: Int[Tensor, "recovered"]
@@ -63,6 +68,7 @@ class Gaps:
             self,
             **{name: getattr(self, name)[index] for name in names},
             elapsed=self.elapsed[index, :nodes],
+            soft=self.soft[index, :nodes],
             times=self.times[:0],
             is_anchor=self.is_anchor[:0],
             gap_of=none,
@@ -78,6 +84,24 @@ class Gaps:
         """The stretch of time that each node stands for, in units of T; 0 in the padding."""
         steps = self.steps()
         return (steps[:, 1:] + steps[:, :-1]) / 2 * self.mask()
+
+    def knots(self) -> Float64[Tensor, "gap knot"]:
+        """The elapsed times of the soft anchors of stretches that have equally many."""
+        return self.elapsed[self.soft >= 0].reshape(len(self), -1)
+
+    def soft_nodes(self, nodes: int) -> Int[Tensor, "gap node"]:
+        """`soft` on the nodes of polynomials, `nodes` between two anchors, for stretches with equally many knots."""
+        knots = self.soft[self.soft >= 0].reshape(len(self), -1)
+        between = knots.new_full((len(self), nodes), -1)
+        columns = [part for k in range(knots.shape[1]) for part in (between, knots[:, k : k + 1])]
+        if not knots.shape[1] or not bool(self.ends_soft().all()):
+            columns.append(between)
+        return torch.cat(columns, 1)
+
+    def ends_soft(self) -> Bool[Tensor, "gap"]:
+        """Whether the outermost node of a free end is a soft anchor."""
+        last = (self.count - 1).clamp_min(0)[:, None]
+        return self.free & (self.soft.gather(1, last)[:, 0] >= 0)
 
     def mask(self) -> Bool[Tensor, "gap node"]:
         """Which nodes exist."""
@@ -99,22 +123,54 @@ def time_unit(
 
 
 def find_gaps(
-    seen_times: Float[Tensor, "anchor"] | Sequence[float], times: Float[Tensor, "time"] | Sequence[float]
+    seen_times: Float[Tensor, "anchor"] | Sequence[float],
+    times: Float[Tensor, "time"] | Sequence[float],
+    *,
+    soft: Bool[Tensor, "anchor"] | None = None,
 ) -> Gaps:
-    """The stretches between the anchors at `seen_times` that contain any of `times` (both in seconds).
+    """The stretches between the hard anchors that contain any of `times`, or a soft anchor.
+
+    Args:
+        seen_times: of the anchors, seconds.
+        times: to recover, seconds.
+        soft: which anchors are soft; by default none.
 
     Raises:
-        ValueError: if there is no anchor, or times are not finite and strictly increasing.
+        ValueError: if there is no hard anchor, or times are not finite and strictly increasing.
     """
     seen = _seconds("The anchors", seen_times)
     times = _seconds("The times to recover", times)
     if not len(seen):
         raise ValueError("At least one anchor is needed to recover anything, got none; keep at least one frame.")
-    span = float(torch.cat([seen, times]).max() - torch.cat([seen, times]).min())
-    following = torch.searchsorted(seen.contiguous(), times.contiguous())
-    neighbours = torch.stack([seen[(following - 1).clamp_min(0)], seen[following.clamp_max(len(seen) - 1)]])
-    is_anchor = ((neighbours - times).abs() <= _SAME * span).any(0)
-    inner, following = times[~is_anchor], following[~is_anchor]
+    if soft is None or not bool(soft.any()):
+        return _find(seen, times)
+    if bool(soft.all()):
+        raise ValueError("At least one anchor must be hard, or nothing holds the path; give one infinite stiffness.")
+    unit = _find(seen, times).time_unit_seconds
+    hard, springs = (~soft).nonzero().squeeze(1), soft.nonzero().squeeze(1)
+    number = _coincident(seen, times)
+    both = torch.cat([times[(number < 0) | ~soft[number.clamp_min(0)]], seen[springs]]).sort().values
+    found = _find(seen[hard], both, unit)
+    spring_of = _coincident(seen[springs], found.times[~found.is_anchor])
+    table = found.soft.clone()
+    table[found.gap_of, found.node_of] = torch.where(spring_of < 0, -1, springs[spring_of.clamp_min(0)])
+    return dataclasses.replace(found, start=hard[found.start], stop=hard[found.stop], soft=table)
+
+
+def _coincident(anchors: Float64[Tensor, "anchor"], times: Float64[Tensor, "time"]) -> Int[Tensor, "time"]:
+    """Which anchor each of the times coincides with; -1 for none."""
+    span = float(torch.cat([anchors, times]).max() - torch.cat([anchors, times]).min())
+    following = torch.searchsorted(anchors.contiguous(), times.contiguous())
+    neighbours = torch.stack([(following - 1).clamp_min(0), following.clamp_max(len(anchors) - 1)])
+    apart, side = (anchors[neighbours] - times).abs().min(0)
+    return torch.where(apart <= _SAME * span, neighbours.gather(0, side[None])[0], -1)
+
+
+def _find(seen: Float64[Tensor, "anchor"], times: Float64[Tensor, "time"], unit: float | None = None) -> Gaps:
+    """The stretches between anchors that are all hard; T may be given."""
+    is_anchor = _coincident(seen, times) >= 0
+    inner = times[~is_anchor]
+    following = torch.searchsorted(seen.contiguous(), inner.contiguous())
 
     slot, gap_of, count = torch.unique_consecutive(following, return_inverse=True, return_counts=True)
     before, after = slot == 0, slot == len(seen)
@@ -128,10 +184,12 @@ def find_gaps(
     free = before | after
     length = torch.where(free, furthest, seen[stop] - seen[start])
     between = length[~free]
-    unit = float(between.mean() if len(between) else length.max()) if len(slot) else 1.0
+    if unit is None:
+        unit = float(between.mean() if len(between) else length.max()) if len(slot) else 1.0
     elapsed = (length / unit)[:, None].repeat(1, int(count.max()) if len(slot) else 0)
     elapsed[gap_of, node_of] = since / unit
-    return Gaps(start, stop, free, elapsed, length / unit, count, times, is_anchor, gap_of, node_of, unit)
+    soft = torch.full(elapsed.shape, -1)
+    return Gaps(start, stop, free, elapsed, length / unit, count, soft, times, is_anchor, gap_of, node_of, unit)
 
 
 def green_matrix(gaps: Gaps) -> Float64[Tensor, "gap node node"]:

@@ -22,9 +22,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from slap_core.action import Geometry, energies
+from slap_core.energies import energies
 from slap_core.gaps import time_unit
 from slap_core.problems import Problems, SolverOptions
+from slap_core.strings import Geometry
 from slap_core.types import Energies, Latents, Path, Potential, Solution
 
 __all__ = ["LeastAction"]
@@ -39,6 +40,9 @@ class LeastAction:
         coupling: lambda >= 0, the pull of the query; with a calibrated potential about the radians at mid-gap.
         mass: mu > 0, the inertia of the path. lambda and mu refer to time in units of T, the mean length of the gaps.
         geometry: "sphere" (unit latents, angles) or "euclidean".
+        discretisation: "nodes" (a polynomial through as many Gauss nodes per gap as its error estimate asks for,
+            whatever the number of frames) or "frames" (the paper's: geodesics from frame to frame).
+        accuracy: estimated error of the polynomials that is good enough, radians.
         tolerance: converged when no H1 step of any node is longer, radians. float32 stalls near 5e-7.
         max_iterations: limit on the steps of each problem; default 100, and 2,000 for Adam.
         method: "newton" (accelerated H1 descent, then a trust region of Newton), or "adam", the paper's own recipe.
@@ -59,6 +63,8 @@ class LeastAction:
         coupling: float = 0.5,
         mass: float = 1.0,
         geometry: Geometry = "sphere",
+        discretisation: Literal["nodes", "frames"] = "nodes",
+        accuracy: float = 1e-3,
         tolerance: float = 1e-5,
         max_iterations: int | None = None,
         method: Literal["newton", "adam"] = "newton",
@@ -72,6 +78,8 @@ class LeastAction:
         _require(
             math.isfinite(tolerance) and tolerance > 0, "tolerance", "a finite angle above 0 in radians", tolerance
         )
+        _require(discretisation in ("nodes", "frames"), "discretisation", '"nodes" or "frames"', discretisation)
+        _require(math.isfinite(accuracy) and accuracy > 0, "accuracy", "a finite angle above 0 in radians", accuracy)
         _require(method in ("newton", "adam"), "method", '"newton" or "adam"', method)
         _require(math.isfinite(learning_rate) and learning_rate > 0, "learning_rate", "above 0", learning_rate)
         _require(max_iterations is None or max_iterations >= 1, "max_iterations", "at least 1", max_iterations)
@@ -81,6 +89,8 @@ class LeastAction:
             mass=float(mass),
             geometry=geometry,
             tolerance=float(tolerance),
+            accuracy=float(accuracy),
+            discretisation=discretisation,
             max_iterations=int(max_iterations or (100 if method == "newton" else 2000)),
             method=method,
             learning_rate=float(learning_rate),
@@ -92,6 +102,8 @@ class LeastAction:
         seen: Latents,
         times: Float[Tensor, "time"] | Sequence[float],
         query: Float[Tensor, "*query dim"] | None = None,
+        *,
+        stiffness: Float[Tensor, "anchor"] | Sequence[float] | None = None,
     ) -> Solution:
         """The least-action path through the seen latents, with nodes at `times`.
 
@@ -99,12 +111,14 @@ class LeastAction:
             seen: the anchors.
             times: seconds of the frames to recover, strictly increasing; those of anchors are the anchors.
             query: None, one query (dim), or several (queries, dim), each of which gets its path.
+            stiffness: kappa of each anchor, in units of mu/T: how firmly a spring holds the path to it. Infinite (the
+                default) is a hard anchor; at least one must be.
 
         Raises:
             ValueError: if there is no anchor, the latents are not unit (on the sphere), the query does not fit them,
                 the times do not strictly increase, or the potential is not finite along the geodesic.
         """
-        return self.scan(seen, times, query, couplings=[self.coupling])[0]
+        return self.scan(seen, times, query, couplings=[self.coupling], stiffness=stiffness)[0]
 
     def scan(
         self,
@@ -113,9 +127,10 @@ class LeastAction:
         query: Float[Tensor, "*query dim"] | None = None,
         *,
         couplings: Sequence[float],
+        stiffness: Float[Tensor, "anchor"] | Sequence[float] | None = None,
     ) -> list[Solution]:
         """The solutions for several lambdas, in their order, from one batch; arguments as for a call."""
-        *_, solutions = self.scan_chunks(seen, times, query, couplings=couplings)
+        *_, solutions = self.scan_chunks(seen, times, query, couplings=couplings, stiffness=stiffness)
         return solutions
 
     def scan_chunks(
@@ -125,12 +140,13 @@ class LeastAction:
         query: Float[Tensor, "*query dim"] | None = None,
         *,
         couplings: Sequence[float],
+        stiffness: Float[Tensor, "anchor"] | Sequence[float] | None = None,
     ) -> Iterator[list[Solution]]:
         """What `scan` returns, yielded last; before it, after each chunk of work, an empty list: a place to stop."""
         couplings = torch.as_tensor([float(value) for value in couplings], dtype=torch.float64)
         if not len(couplings) or not bool((couplings.isfinite() & (couplings >= 0)).all()):
             raise ValueError(f"couplings must be finite numbers of at least 0, got {couplings.tolist()}.")
-        problems = Problems.of(self.options, seen, times, query, couplings)
+        problems = Problems.of(self.options, seen, times, query, couplings, stiffness)
         for index in problems.chunks():
             problems.solve(index)
             yield []

@@ -1,7 +1,10 @@
 """All boundary value problems of one call, query x lambda x stretch, solved in batches of like size.
 
 A problem knows nothing of the others, so that they may be batched in any way: those with like numbers of nodes go
-together (padding at most doubles the work), as many as fit a bounded memory.
+together (on the frame grid padding at most doubles the work), as many as fit a bounded memory.
+
+On Gauss nodes each problem is solved with few of them first; where the highest coefficients of the path say that these
+do not suffice, it goes on with twice as many, from where it stands. The path is then evaluated at the frames.
 """
 
 import dataclasses
@@ -13,9 +16,11 @@ from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
 from slap_core import descent, sphere
-from slap_core.action import DiscreteAction, Geometry, energies
+from slap_core.action import DiscreteAction
 from slap_core.certificate import certify, result_of
+from slap_core.energies import energies
 from slap_core.gaps import Gaps, find_gaps
+from slap_core.strings import Geometry
 from slap_core.types import Latents, Path, Potential, Solution
 
 __all__ = ["Problems", "SolverOptions"]
@@ -23,6 +28,9 @@ __all__ = ["Problems", "SolverOptions"]
 # One batch holds at most about so many numbers per copy of its paths. On the CPU larger batches gain nothing, and a
 # scan can be left between them; a GPU wants them large.
 _BATCH_NUMBERS = {"cpu": 2**17, "cuda": 2**24}
+
+NODES = (8, 16, 32, 64)
+"""Gauss nodes between two anchors: how many are tried in turn."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,6 +41,8 @@ class SolverOptions:
     mass: float
     geometry: Geometry
     tolerance: float
+    accuracy: float
+    discretisation: Literal["nodes", "frames"]
     max_iterations: int
     method: Literal["newton", "adam"]
     learning_rate: float
@@ -46,7 +56,11 @@ class Problems:
     options: SolverOptions
     seen: Latents
     anchors: Float[Tensor, "anchor dim"]
+    stiffness: Float64[Tensor, "anchor"] | None
+    """kappa of soft anchors, infinite for hard ones; None if all are hard."""
     gaps: Gaps
+    requested: Float64[Tensor, "time"]
+    """Seconds."""
     query: Float[Tensor, "query dim"] | None
     single: bool
     """Whether the result has no axis for queries."""
@@ -57,8 +71,14 @@ class Problems:
     iterations: Int[Tensor, "query coupling gap"]
     gradients: Int[Tensor, "query coupling gap"]
     """Evaluations of the potential's gradient; a Hessian product counts 2."""
+    error: Float64[Tensor, "query coupling gap"]
+    """Estimate of the discretisation's error, radians; 0 where the frames are the nodes."""
+    nodes: Int[Tensor, "query coupling gap"]
+    """Gauss nodes between two anchors; 0 where the frames are the nodes."""
     history: Float64[Tensor, "iteration query coupling gap"]
-    """The action after each iteration; the last one repeated."""
+    """The action after each iteration with the last number of nodes; the last one repeated."""
+    paths: dict[int, Float[Tensor, "node dim"]]
+    """What was found at the nodes of each problem."""
 
     @classmethod
     def of(
@@ -68,13 +88,15 @@ class Problems:
         times: Tensor | Sequence[float],
         query: Tensor | None,
         couplings: Tensor,
+        stiffness: Tensor | Sequence[float] | None = None,
     ) -> "Problems":
         """The problems of a call with these arguments; nothing is solved yet.
 
         Raises:
             ValueError: for anchors, times or a query that do not fit each other or the geometry.
         """
-        gaps = find_gaps(seen.times, times)
+        stiffness = _stiffness(stiffness, len(seen.times))
+        gaps = find_gaps(seen.times, times, soft=None if stiffness is None else stiffness.isfinite())
         if options.geometry == "sphere":
             sphere.require_unit("LeastAction(geometry='sphere')", seen.points)
         dim = seen.points.shape[1]
@@ -100,7 +122,9 @@ class Problems:
                 options=options,
                 seen=seen,
                 anchors=anchors,
+                stiffness=stiffness,
                 gaps=gaps,
+                requested=torch.as_tensor(times, dtype=torch.float64).detach().cpu(),
                 query=query,
                 single=single,
                 couplings=couplings,
@@ -109,19 +133,25 @@ class Problems:
                 stalled=count > 0,
                 iterations=count,
                 gradients=count.clone(),
+                error=torch.zeros(count.shape, dtype=torch.float64),
+                nodes=count.clone(),
+                paths={},
                 history=torch.zeros(0, *count.shape, dtype=torch.float64),
             )
 
     def chunks(self, index: Tensor | None = None) -> Iterator[Tensor]:
-        """The problems (of those at `index`), in batches of like numbers of nodes and bounded size."""
+        """The problems (of those at `index`), in batches of like strings and bounded size."""
         index = torch.arange(self.residual.numel()) if index is None else index
-        count = self.gaps.count[index % max(len(self.gaps), 1)]
-        order = count.argsort(stable=True)
-        # Padding at most doubles the work: no batch mixes counts that differ by more than a power of two.
-        bucket = torch.frexp(count[order].double()).exponent
-        for some in index[order].split(torch.unique_consecutive(bucket, return_counts=True)[1].tolist()):
-            nodes = int(self.gaps.count[some % len(self.gaps)].max())
-            numbers = _BATCH_NUMBERS.get(self.anchors.device.type, _BATCH_NUMBERS["cpu"])
+        if not len(index):
+            return
+        like = self._likeness()[index % len(self.gaps)] + (self.nodes.flatten()[index] << 40)
+        order = like.argsort(stable=True)
+        numbers = _BATCH_NUMBERS.get(self.anchors.device.type, _BATCH_NUMBERS["cpu"])
+        for some in index[order].split(torch.unique_consecutive(like[order], return_counts=True)[1].tolist()):
+            gap = some % len(self.gaps)
+            parts = int((self.gaps.soft[gap[0]] >= 0).sum()) + 1
+            nodes = int(self.gaps.count[gap].max()) if self._on_frames() else max(8, int(self.nodes.view(-1)[some[0]]))
+            nodes *= 1 if self._on_frames() else parts
             yield from some.split(max(1, numbers // (nodes * (self.points.shape[-1] + nodes))))
 
     def again(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -133,35 +163,42 @@ class Problems:
         nearest = distance.min(2)
         number = torch.arange(self.residual.numel()).reshape(self.residual.shape)
         source = number.gather(1, nearest.indices).flatten()
+        self.nodes.view(-1)[:] = torch.where(
+            converged, self.nodes, self.nodes.view(-1)[source].view_as(self.nodes)
+        ).view(-1)
         for index in self.chunks(number[~converged & nearest.values.isfinite()]):
             yield index, source[index]
 
     def solve(self, index: Tensor, source: Tensor | None = None) -> None:
         """Solve the problems at `index` in one batch, from the geodesic or from the solutions found at `source`."""
-        options = self.options
-        gap, row = index % len(self.gaps), index // len(self.gaps)
-        query, coupling = row // len(self.couplings), row % len(self.couplings)
         # An inference tensor, which a caller under torch.inference_mode would make here, cannot be differentiated.
         with torch.inference_mode(False), torch.no_grad():
-            action = DiscreteAction.on_frames(
-                options.potential,
-                self.anchors,
-                self.gaps,
-                gap=gap,
-                coupling=self.couplings[coupling],
-                query=self._query(query),
-                mass=options.mass,
-                geometry=options.geometry,
-            )
-            z = action.geodesic()
-            problem, node, recovered = self._nodes(gap)
-            if source is not None:
-                z[problem, node] = self.points.flatten(0, 1)[source[problem] // len(self.gaps), recovered].to(z)
-            limits = {"tolerance": options.tolerance, "iterations": options.max_iterations}
-            if options.method == "adam":
-                found = descent.adam(action, z, learning_rate=options.learning_rate, **limits)
-            else:
-                found = descent.minimize(action, z, **limits)
+            if self._on_frames():
+                self._descend(index, source, None)
+                return
+            first = 0 if source is None else NODES.index(int(self.nodes.view(-1)[source[0]]))
+            for nodes in NODES[first:]:
+                index = self._descend(index, source, nodes)
+                source = index
+                if not len(index):
+                    return
+
+    def _descend(self, index: Tensor, source: Tensor | None, nodes: int | None) -> Tensor:
+        """Solve on so many Gauss nodes (None: on the frames); returns the problems that need more of them."""
+        options = self.options
+        action = self._action(index, nodes)
+        z = action.geodesic()
+        finer = False
+        if source is not None:
+            old = int(self.nodes.view(-1)[source[0]])
+            start = torch.stack([self.paths[int(k)] for k in source]).to(z)
+            finer = nodes is not None and old != nodes
+            z = self._action(index, old).string.at(start, action.string.elapsed()) if finer else start
+        limits = {"tolerance": options.tolerance, "iterations": options.max_iterations}
+        if options.method == "adam":
+            found = descent.adam(action, z, learning_rate=options.learning_rate, **limits)
+        else:
+            found = descent.minimize(action, z, **limits)
         history = found.history().cpu()
         if not bool(history[0].isfinite().all()):
             raise ValueError(
@@ -169,24 +206,64 @@ class Problems:
             )
         residual, value = found.step.cpu(), history[-1]
         kept = torch.ones(len(index), dtype=torch.bool)
-        if source is not None:  # never worse than the start from the geodesic
-            before, geodesic = self.history[-1].flatten()[index], self.history[0].flatten()[index]
+        if source is not None and not finer:  # another lambda's: never worse than the start from the geodesic
+            before, geodesic = self.history[-1].flatten()[index], action.evaluate(action.geodesic()).value.cpu()
             kept = ((residual <= options.tolerance) & (value <= geodesic)) | (value < before)
         self._remember(index[kept], history[:, kept])
         self.residual.view(-1)[index[kept]] = residual[kept]
         self.stalled.view(-1)[index[kept]] = found.stalled.cpu()[kept]
         self.iterations.view(-1)[index] += found.iterations.cpu()
         self.gradients.view(-1)[index] += found.gradients.cpu()
+        self.nodes.view(-1)[index[kept]] = nodes or 0
+        if nodes is not None:
+            error = action.string.error(found.z).cpu()
+            self.error.view(-1)[index[kept]] = error[kept]
+        self.paths.update((int(k), path) for k, path, new in zip(index, found.z.cpu(), kept, strict=True) if new)
+        gap, row = index % len(self.gaps), index // len(self.gaps)
+        problem, node, recovered = self._nodes(gap)
         new = kept[problem]
-        self.points.flatten(0, 1)[row[problem[new]], recovered[new]] = found.z[problem[new], node[new]].cpu()
+        at_frames = found.z if nodes is None else action.string.at(found.z, self.gaps.elapsed[gap])
+        self.points.flatten(0, 1)[row[problem[new]], recovered[new]] = at_frames.cpu()[problem[new], node[new]]
+        if nodes is None or nodes == NODES[-1]:
+            return index[:0]
+        return index[kept & (error > options.accuracy)]
+
+    def _action(self, index: Tensor, nodes: int | None) -> DiscreteAction:
+        """The actions of the problems at `index`."""
+        options = self.options
+        row = index // len(self.gaps)
+        query, coupling = row // len(self.couplings), row % len(self.couplings)
+        return DiscreteAction.of(
+            options.potential,
+            self.anchors,
+            self.gaps,
+            gap=index % len(self.gaps),
+            coupling=self.couplings[coupling],
+            query=self._query(query),
+            mass=options.mass,
+            geometry=options.geometry,
+            nodes=nodes,
+            stiffness=self.stiffness,
+        )
+
+    def _on_frames(self) -> bool:
+        return self.options.discretisation == "frames" or self.options.method == "adam"
+
+    def _likeness(self) -> Int[Tensor, "gap"]:
+        """A number for each stretch; those of equal number may share a batch."""
+        if self._on_frames():
+            # Padding at most doubles the work: no batch mixes counts that differ by more than a power of two.
+            return torch.frexp(self.gaps.count.double()).exponent.long()
+        return 4 * (self.gaps.soft >= 0).sum(1) + 2 * self.gaps.free.long() + self.gaps.ends_soft().long()
 
     def solution(self, k: int) -> Solution:
         """What was found at the k-th lambda."""
         options, gaps = self.options, self.gaps
         recovered = gaps.times[~gaps.is_anchor]
-        times, order = torch.cat([self.seen.times, recovered]).sort()
+        hard = torch.ones(len(self.seen.times), dtype=torch.bool) if self.stiffness is None else self.stiffness.isinf()
+        times, order = torch.cat([self.seen.times[hard], recovered]).sort()
         points = self.points[:, k]
-        known = self.seen.points.detach().cpu().to(points.dtype)
+        known = self.seen.points.detach().cpu().to(points.dtype)[hard]
         nodes = torch.cat([known.expand(len(points), *known.shape), points], 1)[:, order]
         interpolation = "geodesic" if options.geometry == "sphere" else "linear"
         path = Path(nodes[0] if self.single else nodes, times, interpolation)
@@ -202,18 +279,21 @@ class Problems:
             path,
             options.potential,
             self.query if self.query is None or not self.single else self.query[0],
-            anchor_times=self.seen.times,
+            anchor_times=self.seen.times[hard],
             coupling=float(self.couplings[k]),
             mass=options.mass,
             time_unit_seconds=gaps.time_unit_seconds,
             geometry=options.geometry,
             device=self.anchors.device,
         )
+        if len(self.history):  # what was minimised: a few frames may be too coarse a grid for the action
+            action = self.history[-1, :, k].to(found.action)
+            found = dataclasses.replace(found, action=action[0] if self.single else action)
         lasted = int(self.iterations[:, k].max()) + 1 if len(gaps) else 0
         return Solution(
             method="SLAP",
             path=path,
-            times=gaps.times,
+            times=self.requested,
             result=result_of(certificate, stalled=bool(self.stalled[:, k].any())),
             certificate=certificate,
             energies=found,
@@ -238,6 +318,19 @@ class Problems:
         past = _repeat_last(self.history, longer)
         past.view(longer, -1)[:, index] = _repeat_last(history, longer)
         self.history = past
+
+
+def _stiffness(values: Tensor | Sequence[float] | None, anchors: int) -> Float64[Tensor, "anchor"] | None:
+    """The stiffness of each anchor, or None where all are hard."""
+    if values is None:
+        return None
+    stiffness = torch.as_tensor(values, dtype=torch.float64).detach().cpu()
+    if stiffness.shape != (anchors,) or bool((stiffness.isnan() | (stiffness <= 0)).any()):
+        raise ValueError(
+            f"stiffness needs one number above 0 for each of the {anchors} anchors (infinity for a hard one), got "
+            f"{stiffness.tolist() if stiffness.numel() <= 8 else tuple(stiffness.shape)}."
+        )
+    return None if bool(stiffness.isinf().all()) else stiffness
 
 
 def _repeat_last(history: Tensor, length: int) -> Tensor:

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from slap_core import sphere
-from slap_core.action import DiscreteAction, energies
+from slap_core.action import DiscreteAction
+from slap_core.energies import energies
 from slap_core.gaps import find_gaps, green_matrix, time_unit
 from slap_core.least_action import LeastAction
 from slap_core.types import Latents, Path
@@ -32,7 +33,7 @@ def discrete(
     """Three stretches (open, uneven gap, open) and a path that is no solution."""
     anchors = points(2)
     gaps = find_gaps([1.0, 2.0], [0.2, 0.7, 1.1, 1.25, 1.7, 2.1, 2.5, 3.0])
-    action = DiscreteAction.on_frames(
+    action = DiscreteAction.of(
         potential,
         anchors,
         gaps,
@@ -52,7 +53,11 @@ def written_out(action: DiscreteAction, z: torch.Tensor) -> torch.Tensor:
     times = [[0.0, 0.3, 0.8], [0.0, 0.1, 0.25, 0.7, 1.0], [0.0, 0.1, 0.5, 1.0]]
     total = []
     for k, (clock, coupling) in enumerate(zip(times, [0.5, 2.0, 0.7], strict=True)):
-        nodes = [action.start[k], *z[k, : len(clock) - (2 if k == 1 else 1)], *([action.stop[k]] if k == 1 else [])]
+        nodes = [
+            action.string.start[k],
+            *z[k, : len(clock) - (2 if k == 1 else 1)],
+            *([action.string.stop[k]] if k == 1 else []),
+        ]
         value = z.new_zeros(())
         steps = [b - a for a, b in itertools.pairwise(clock)]
         for x, y, step in zip(nodes, nodes[1:], steps, strict=False):
@@ -95,7 +100,7 @@ def test_the_hessian_is_the_second_derivative_along_geodesics_and_symmetric(geom
 def test_the_hessian_of_coincident_nodes_is_the_string_itself():
     point = points(1)
     gaps = find_gaps([0.0, 1.0], [0.25, 0.5, 0.75])
-    action = DiscreteAction.on_frames(
+    action = DiscreteAction.of(
         None, point.expand(2, -1), gaps, gap=torch.tensor([0]), coupling=torch.ones(1, dtype=torch.float64),
         query=None, mass=1.0, geometry="sphere",
     )  # fmt: skip
@@ -130,7 +135,7 @@ def test_the_condition_of_the_papers_theorem_3_6_does_not_make_the_action_convex
     """lambda M = 1 < 2/h^2 = 2, yet the Hessian's smallest eigenvalue is 4 sin^2(pi/30) - 1 = -0.956."""
     nodes = 14
     # In units of T = 15 h: mu/h' = 1 and lambda h' = 1 with h' = 1/15.
-    action = DiscreteAction.on_frames(
+    action = DiscreteAction.of(
         lambda z, q: z.square().sum(-1) / 2,
         torch.zeros(2, 1, dtype=torch.float64),
         find_gaps([0.0, 15.0], [float(k) for k in range(1, 15)]),
@@ -241,7 +246,7 @@ def test_kinetic_plus_potential_energy_is_conserved_to_second_order(geometry):
     def spread(count: int) -> float:
         times = torch.linspace(0, 1, count + 1, dtype=torch.float64)
         seen = Latents(points(2, seed=1), times[[0, -1]])
-        solve = LeastAction(bumpy, coupling=1.0, geometry=geometry, tolerance=1e-11)
+        solve = LeastAction(bumpy, coupling=1.0, geometry=geometry, accuracy=1e-7, tolerance=1e-11)
         found = solve(seen, times[1:-1], points(1, seed=2)[0]).energies
         total = (found.kinetic + found.potential)[1:-1]
         return float(total.max() - total.min())

@@ -267,6 +267,7 @@ def _joined(parts: Sequence[list[dict[str, Tensor]]]) -> GapScenes:
         elapsed=elapsed,
         length=stack["length"],
         count=stack["count"],
+        soft=torch.full(elapsed.shape, -1),
         times=torch.zeros(0, dtype=torch.float64),
         is_anchor=none.bool(),
         gap_of=none,

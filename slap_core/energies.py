@@ -1,0 +1,86 @@
+"""The energies along a path, whatever method it comes from, on its own nodes: numbers that compare.
+
+    T = mu/2 |z'|^2          kinetic, between neighbouring nodes
+    lambda P(z, q)           potential, at the nodes
+    S = sum_i h_i T_i - sum_i w_i lambda P_i over the nodes that were recovered                (the discrete action)
+
+Along a path of least action T + lambda P is constant up to O(h^2).
+"""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from slap_core import sphere
+from slap_core.action import evaluate_potential
+from slap_core.gaps import find_gaps
+from slap_core.strings import Geometry
+from slap_core.types import Energies, Path, Potential
+
+__all__ = ["energies"]
+
+
+def energies(
+    path: Path,
+    potential: Potential | None,
+    query: Float[Tensor, "*query dim"] | None = None,
+    *,
+    anchor_times: Float[Tensor, "anchor"] | Sequence[float] | None = None,
+    coupling: float = 0.5,
+    mass: float = 1.0,
+    time_unit_seconds: float | None = None,
+    geometry: Geometry = "sphere",
+    device: torch.device | str = "cpu",
+) -> Energies:
+    """The energies along any method's path, on its nodes, and the action of each of its gaps.
+
+    Give the same arguments for every method, so that the numbers compare. On the sphere the nodes are normalised first
+    (LERP leaves the sphere).
+
+    Args:
+        path: nodes at anchors and recovered frames.
+        potential: P(z, query), or None for 0.
+        query: one query, or as many as the path has.
+        anchor_times: seconds; the nodes of `path` that were known. Default: the first and the last.
+        coupling: lambda.
+        mass: mu.
+        time_unit_seconds: T; default: the mean length of the gaps between `anchor_times`.
+        geometry: "sphere" (angles) or "euclidean".
+        device: where the potential lives.
+    """
+    nodes = sphere.normalize(path.nodes) if geometry == "sphere" else path.nodes
+    anchor_times = path.times[[0, -1]].unique() if anchor_times is None else anchor_times
+    gaps = find_gaps(anchor_times, path.times)
+    unit = gaps.time_unit_seconds if time_unit_seconds is None else time_unit_seconds
+    steps = path.times.diff() / unit
+    x, y = nodes[..., :-1, :], nodes[..., 1:, :]
+    length = sphere.distance(x, y) if geometry == "sphere" else (y - x).norm(dim=-1)
+    onward = (mass / 2 * (length / steps.to(length)).square()).double()
+    pulled = torch.zeros(nodes.shape[:-1], dtype=torch.float64)
+    if potential is not None:
+        if query is not None:
+            query = (query[:, None] if query.ndim == 2 else query).to(device, nodes.dtype)
+        with torch.no_grad():
+            pulled = coupling * evaluate_potential(potential, nodes.to(device), query).double().cpu()
+
+    inner = steps.new_zeros(len(path.times))
+    recovered = (~gaps.is_anchor).double()
+    inner[:-1] += steps / 2
+    inner[1:] += steps / 2
+    share = -(inner * recovered * pulled)
+    # A step belongs to a gap if either of its nodes was recovered; two anchors side by side bound no gap.
+    gap_of_node = torch.full((len(path.times),), -1)
+    gap_of_node[~gaps.is_anchor] = gaps.gap_of
+    gap_of_step = torch.maximum(gap_of_node[:-1], gap_of_node[1:])
+    inside = gap_of_step >= 0
+    action = onward.new_zeros(*onward.shape[:-1], len(gaps))
+    action.index_add_(-1, gap_of_step[inside], (onward * steps)[..., inside])
+    action.index_add_(-1, gaps.gap_of, share[..., ~gaps.is_anchor])
+
+    kinetic = onward.new_zeros(*onward.shape[:-1], len(path.times))
+    kinetic[..., :-1] += onward
+    kinetic[..., 1:] += onward
+    kinetic[..., 1:-1] /= 2
+    return Energies(path.times, kinetic.to(nodes), pulled.to(nodes), action.to(nodes))

@@ -1,0 +1,301 @@
+"""The kinetic energy of a batch of stretches, in two discretisations: strings under the tension mu.
+
+    FrameString         nodes are frames; between neighbours the path is a geodesic,
+                        sum_i mu/(2 h_i) d(z_i, z_{i+1})^2                                        (the paper's)
+    PolynomialString    nodes are Gauss points; through them and the ends the path is a polynomial,
+                        mu/2 integral of |z'|^2 = 1/2 sum_ij K_ij <z_i, z_j>                      (see `quadrature`)
+
+On the sphere the polynomial keeps to it at its nodes, and between them up to the error of the discretisation.
+
+Both know their kinetic energy, its gradient and Riemannian Hessian, and the *flat* stiffness matrix K, whose inverse
+(the string's response to unit forces) preconditions every step of the solver and whose square root is the H1 norm.
+
+Derivatives of squared angles, with u the unit tangent at x towards y, u' the one at y towards x, theta their angle and
+b_perp = b - <u', b> u':
+
+    grad_x d^2/2 = -log_x(y)
+    Hess_xx a = theta cot(theta) a + (1 - theta cot(theta)) <u, a> u
+    Hess_xy b = -theta/sin(theta) b_perp + <u', b> u
+
+The polynomial's gradient is linear in z, and its Riemannian Hessian is K - diag <z_i, (K z)_i>, made tangent.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Float64
+from torch import Tensor
+
+from slap_core import sphere
+from slap_core.gaps import Gaps, green_matrix
+from slap_core.quadrature import Element, element
+
+__all__ = ["FrameString", "Geometry", "Nodes", "PolynomialString", "String"]
+
+Geometry = Literal["sphere", "euclidean"]
+Nodes = Float[Tensor, "batch node dim"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FrameString:
+    """Geodesics (or straight lines) from frame to frame."""
+
+    start: Float[Tensor, "batch dim"]
+    stop: Float[Tensor, "batch dim"]
+    """The latents at both ends; beyond a free end no string pulls."""
+    stiffness: Float[Tensor, "batch step"]
+    """mu/h_i; 0 where there is no string."""
+    green: Float[Tensor, "batch node node"]
+    """The inverse of the flat stiffness matrix, 0 in the padding."""
+    weight: Float[Tensor, "batch node"]
+    """The time that each node stands for; 0 in the padding."""
+    fraction: Float[Tensor, "batch node"]
+    """Elapsed part of the stretch at each node; 1 in the padding."""
+    geometry: Geometry
+
+    @classmethod
+    def on(cls, gaps: Gaps, start: Tensor, stop: Tensor, *, mass: float, geometry: Geometry) -> "FrameString":
+        """The string of each stretch, with the type and device of the latents at its ends."""
+        steps = gaps.steps()
+        return cls(
+            start=start,
+            stop=stop,
+            stiffness=torch.where(steps > 0, mass / steps, 0.0).to(start),
+            green=(green_matrix(gaps) / mass).to(start),
+            weight=gaps.weights().to(start),
+            fraction=(gaps.elapsed / gaps.length[:, None]).to(start),
+            geometry=geometry,
+        )
+
+    def select(self, index: Tensor) -> "FrameString":
+        """Some of the stretches."""
+        return _select(self, index)
+
+    def exists(self) -> Bool[Tensor, "batch node"]:
+        """Which nodes are no padding."""
+        return self.weight > 0
+
+    def apply(self, v: Nodes) -> Nodes:
+        """The flat stiffness matrix times v."""
+        tension = self.stiffness[..., None] * _between(v).diff(dim=1)
+        return tension[:, :-1] - tension[:, 1:]
+
+    def inner(
+        self, a: Float[Tensor, "batch a node dim"], b: Float[Tensor, "batch b node dim"]
+    ) -> Float[Tensor, "batch a b"]:
+        """The H1 inner products a^T K b."""
+        root = self.stiffness.sqrt()[:, None, :, None]
+        a, b = ((_between(v.flatten(0, 1)).diff(dim=1).unflatten(0, v.shape[:2]) * root).flatten(2) for v in (a, b))
+        return a @ b.mT
+
+    def energy(self, z: Nodes) -> tuple[Float64[Tensor, "batch"], Nodes]:
+        """The kinetic energy and its gradient, tangential on the sphere."""
+        onward, back, length = self._logs(z)
+        kinetic = (self.stiffness * length.square() / 2).double().sum(-1)
+        return kinetic, -(self.stiffness[:, 1:, None] * onward[:, 1:] + self.stiffness[:, :-1, None] * back[:, :-1])
+
+    def hessian(self, z: Nodes) -> Callable[[Tensor], Tensor]:
+        """The product of the kinetic energy's Riemannian Hessian at z with a tangent vector."""
+        if self.geometry == "euclidean":
+            return self.apply
+        stiffness = self.stiffness[..., None]
+        onward, back, angle = self._logs(z)
+        angle = angle[..., None]
+        # Neighbours at the cut locus have no Hessian: the floor keeps it finite there and at coincident points.
+        ratio = 1 / torch.sinc(angle / torch.pi).clamp_min(1e-3)
+        cotangent = torch.cos(angle) * ratio
+        scale = torch.where(angle > 0, angle, 1.0)
+        ahead, behind = onward / scale, back / scale
+
+        def curved(v: Tensor) -> Tensor:
+            padded = _between(v)
+            a, b = padded[:, :-1], padded[:, 1:]
+            along_a, along_b = (ahead * a).sum(-1, keepdim=True), (behind * b).sum(-1, keepdim=True)
+            left = cotangent * a + ((1 - cotangent) * along_a + along_b) * ahead - ratio * (b - along_b * behind)
+            right = cotangent * b + ((1 - cotangent) * along_b + along_a) * behind - ratio * (a - along_a * ahead)
+            return (stiffness * left)[:, 1:] + (stiffness * right)[:, :-1]
+
+        return curved
+
+    def _logs(self, z: Nodes) -> tuple[Tensor, Tensor, Float[Tensor, "batch step"]]:
+        """From each node towards the next one, from that one back, and their distance."""
+        chain = torch.cat([self.start[:, None], z, self.stop[:, None]], 1)
+        x, y = chain[:, :-1], chain[:, 1:]
+        if self.geometry == "euclidean":
+            return y - x, x - y, (y - x).norm(dim=-1)
+        onward, back, angle = sphere.logs(x, y)
+        return onward, back, angle.squeeze(-1)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class PolynomialString:
+    """A polynomial along each stretch, or several, joined at soft anchors, which are nodes of weight 0."""
+
+    start: Float[Tensor, "batch dim"]
+    stop: Float[Tensor, "batch dim"]
+    stiffness: Float[Tensor, "batch node node"]
+    """mu K."""
+    green: Float[Tensor, "batch node node"]
+    """Its inverse."""
+    weight: Float[Tensor, "batch node"]
+    """Of the Gauss sum, in units of T; 0 at soft anchors."""
+    fraction: Float[Tensor, "batch node"]
+    base: Nodes
+    """The straight line between the ends (rest, where one is free), on which the string pulls nowhere."""
+    constant: Float64[Tensor, "batch"]
+    """Its kinetic energy."""
+    parts: tuple[Element, ...]
+    """The polynomials of every stretch, in order."""
+    since: Float64[Tensor, "batch part"]
+    """Where each begins, in units of T; on the CPU."""
+    span: Float64[Tensor, "batch part"]
+    """How long it is."""
+    geometry: Geometry
+
+    @classmethod
+    def on(
+        cls, gaps: Gaps, start: Tensor, stop: Tensor, *, mass: float, geometry: Geometry, nodes: int
+    ) -> "PolynomialString":
+        """The string of each stretch, with the type and device of the latents at its ends.
+
+        Args:
+            gaps: stretches with equally many soft anchors each, all or none of them with a free end.
+            start: the latents at their near ends.
+            stop: the latents at their far ends; those of free ends do not matter.
+            mass: mu.
+            geometry: of the space.
+            nodes: Gauss points of each polynomial.
+        """
+        parts, since, span = _elements(gaps, nodes)
+        points = 1 + sum(len(table.points) - 1 for table in parts)
+        stiffness = torch.zeros(len(gaps), points, points, dtype=torch.float64)
+        weight, place = torch.zeros(len(gaps), points).double(), torch.zeros(len(gaps), points).double()
+        first = 0
+        for k, table in enumerate(parts):
+            last, length = first + len(table.points), span[:, k, None]
+            stiffness[:, first:last, first:last] += mass * table.stiffness / length[..., None]
+            weight[:, first + 1 : first + 1 + len(table.weights)] = length * table.weights
+            place[:, first:last] = since[:, k, None] + length * table.points
+            first = last - 1
+        # Known are the start, and the stop unless the far end is free.
+        inner = slice(1, points if bool(gaps.free.all()) else points - 1)
+        stiffness = stiffness[:, inner, inner]
+        fraction = (place[:, inner] / gaps.length[:, None]).to(start)
+        free = gaps.free.to(start.device)[:, None]
+        chord = torch.where(free, 0.0, stop - start)
+        return cls(
+            start=start,
+            stop=stop,
+            stiffness=stiffness.to(start),
+            green=torch.linalg.inv(stiffness).to(start),
+            weight=weight[:, inner].to(start),
+            fraction=fraction,
+            base=start[:, None] + fraction[..., None] * chord[:, None],
+            constant=mass / 2 * chord.double().square().sum(-1) / gaps.length.to(start.device),
+            parts=parts,
+            since=since,
+            span=span,
+            geometry=geometry,
+        )
+
+    def select(self, index: Tensor) -> "PolynomialString":
+        """Some of the stretches."""
+        return _select(self, index)
+
+    def exists(self) -> Bool[Tensor, "batch node"]:
+        """Which nodes are no padding: all."""
+        return torch.ones_like(self.weight, dtype=torch.bool)
+
+    def apply(self, v: Nodes) -> Nodes:
+        """The flat stiffness matrix times v."""
+        return self.stiffness @ v
+
+    def inner(
+        self, a: Float[Tensor, "batch a node dim"], b: Float[Tensor, "batch b node dim"]
+    ) -> Float[Tensor, "batch a b"]:
+        """The H1 inner products a^T K b."""
+        return a.flatten(2) @ (self.stiffness[:, None] @ b).flatten(2).mT
+
+    def energy(self, z: Nodes) -> tuple[Float64[Tensor, "batch"], Nodes]:
+        """The kinetic energy and its gradient, not yet made tangential."""
+        # Against the straight line, on which both vanish: large entries of K do not cancel.
+        off = z - self.base
+        pull = self.stiffness @ off
+        return self.constant + (off * pull).sum((-2, -1)).double() / 2, pull
+
+    def hessian(self, z: Nodes) -> Callable[[Tensor], Tensor]:
+        """The product of the kinetic energy's Riemannian Hessian at z with a tangent vector, not made tangential."""
+        if self.geometry == "euclidean":
+            return self.apply
+        normal = (z * (self.stiffness @ (z - self.base))).sum(-1, keepdim=True)
+        return lambda v: self.stiffness @ v - normal * v
+
+    def elapsed(self) -> Float64[Tensor, "batch node"]:
+        """The times of the nodes since the start, in units of T; on the CPU."""
+        columns = [
+            self.since[:, k, None] + self.span[:, k, None] * table.points[1:] for k, table in enumerate(self.parts)
+        ]
+        return torch.cat(columns, 1)[:, : self.weight.shape[1]]
+
+    def at(self, z: Nodes, elapsed: Float64[Tensor, "batch time"]) -> Float[Tensor, "batch time dim"]:
+        """The path through the nodes z at times since the start, in units of T."""
+        chain = self._chain(z)
+        share = torch.zeros(*elapsed.shape, chain.shape[1], dtype=torch.float64)
+        which = (torch.searchsorted(self.since, elapsed.contiguous(), right=True) - 1).clamp_min(0)
+        first = 0
+        for k, table in enumerate(self.parts):
+            inside = table.interpolation((elapsed - self.since[:, k, None]) / self.span[:, k, None])
+            columns = slice(first, first + len(table.points))
+            share[..., columns] += torch.where((which == k)[..., None], inside, 0.0)
+            first += len(table.points) - 1
+        path = share.to(z) @ chain
+        return sphere.normalize(path) if self.geometry == "sphere" else path
+
+    def error(self, z: Nodes) -> Float64[Tensor, "batch"]:
+        """An estimate of how far the path may be from that of infinitely many nodes, radians.
+
+        The length of the two highest Legendre coefficients of any polynomial: what comes after them is shorter where
+        they have begun to fall, which the estimate cannot know.
+        """
+        chain, found, first = self._chain(z), [], 0
+        for table in self.parts:
+            highest = table.coefficients[-2:].to(z) @ chain[:, first : first + len(table.points)]
+            found.append(highest.norm(dim=-1).sum(-1))
+            first += len(table.points) - 1
+        return torch.stack(found).amax(0).double()
+
+    def _chain(self, z: Nodes) -> Float[Tensor, "batch point dim"]:
+        ends = [self.start[:, None], z]
+        if not self.parts[-1].free and z.shape[1] < sum(len(table.points) - 1 for table in self.parts):
+            ends.append(self.stop[:, None])
+        return torch.cat(ends, 1)
+
+
+String = FrameString | PolynomialString
+
+
+def _elements(
+    gaps: Gaps, nodes: int
+) -> tuple[tuple[Element, ...], Float64[Tensor, "gap part"], Float64[Tensor, "gap part"]]:
+    """The polynomials of each stretch in order: tables, where they begin, and how long they are."""
+    # An outermost soft anchor of a free end is its end.
+    held = bool(gaps.ends_soft().all())
+    ends = [gaps.length.new_zeros(len(gaps), 1), gaps.knots(), *([] if held else [gaps.length[:, None]])]
+    bounds = torch.cat(ends, 1)
+    count = bounds.shape[1] - 1
+    free = bool(gaps.free.all()) and not held
+    parts = tuple(element(nodes, free=free and k == count - 1) for k in range(count))
+    return parts, bounds[:, :-1].contiguous(), bounds.diff(dim=1)
+
+
+def _between(v: Nodes) -> Tensor:
+    """The field v with zeros at both held ends."""
+    end = torch.zeros_like(v[:, :1])
+    return torch.cat([end, v, end], 1)
+
+
+def _select(string: String, index: Tensor) -> String:
+    values = {f.name: getattr(string, f.name) for f in dataclasses.fields(string)}
+    return type(string)(**{name: v[index.to(v.device)] if isinstance(v, Tensor) else v for name, v in values.items()})
