@@ -127,14 +127,18 @@ class Certificate:
         return max((stretch.verdict for stretch in self.stretches), key=order.index, default=Verdict.UNDECIDED)
 
     def worst(self, name: str) -> float | int | None:
-        """The largest value of a number over the stretches, of eigenvalues and margins the smallest; None if unknown.
+        """The largest value of a number over the stretches, of eigenvalues and margins the smallest.
+
+        None where it is not known of every stretch.
 
         Raises:
             ValueError: if stretches have no such number.
         """
         if name not in {field.name for field in dataclasses.fields(Stretch)}:
             raise ValueError(f"worst needs the name of a number of a stretch, got {name!r}; see Stretch.")
-        values = [value for value in (getattr(stretch, name) for stretch in self.stretches) if value is not None]
+        values = [getattr(stretch, name) for stretch in self.stretches]
+        if None in values:
+            return None
         smallest = name in ("eigenvalue", "margin", "kinetic_floor", "geodesic_eigenvalue", "sigma_1", "tube_radius")
         return (min if smallest else max)(values, default=None)
 
@@ -165,7 +169,7 @@ class Certificate:
         """What the path is, without what other starts add."""
         coupling_number, number = self.worst("coupling_number"), self._number
         if verdict is Verdict.CLOSED_FORM:
-            return "without a pull the path of least action is the geodesic, and nothing had to be iterated"
+            return "without a pull the path of least action is a geodesic, and nothing had to be iterated"
         if verdict is Verdict.UNIQUE:
             claim = f"the unique global minimum of the action, since Λ is at most {coupling_number:.2g} everywhere"
             if self.worst("distance") is None:
