@@ -198,23 +198,21 @@ def _lanczos(
         return action.tangent(z, torch.randn(z.shape, generator=generator, dtype=z.dtype).to(z.device) * exists)
 
     def orthogonal(force: Tensor) -> Tensor:
-        for _ in range(2 if forces else 0):  # once loses digits, twice is enough
-            share = torch.einsum("kbnd,bnd->kb", torch.stack(vectors), force)
-            force = action.tangent(z, force - torch.einsum("kb,kbnd->bnd", share, torch.stack(forces)))
+        for _ in range(2):  # once loses digits, twice is enough
+            share = vectors[:, : k + 1].flatten(2) @ force.flatten(1)[..., None]
+            force = action.tangent(z, force - (share * forces[:, : k + 1].flatten(2)).sum(1).view_as(force))
         return force
 
-    forces: list[Tensor] = []
-    vectors: list[Tensor] = []
+    forces, vectors = z.new_zeros(2, len(z), steps, *z.shape[1:])
     tridiagonal = torch.zeros(len(z), steps + 1, steps + 1, dtype=torch.float64, device=z.device)
     largest = torch.zeros(len(z), dtype=torch.float64, device=z.device)
     force = draw()
     for k in range(steps):
         vector = inverse(force)
         size = dot(force, vector).clamp_min(torch.finfo(z.dtype).tiny).sqrt().to(z)[:, None, None]
-        forces.append(force / size)
-        vectors.append(vector / size)
-        curved = product(vectors[-1])
-        tridiagonal[:, k, k] = dot(curved, vectors[-1])
+        forces[:, k], vectors[:, k] = force / size, vector / size
+        curved = product(vectors[:, k])
+        tridiagonal[:, k, k] = dot(curved, vectors[:, k])
         rest = orthogonal(curved)
         beside = dot(rest, inverse(rest)).clamp_min(0).sqrt()
         largest = largest.maximum(tridiagonal[:, k, k].abs()).maximum(beside)
@@ -222,7 +220,7 @@ def _lanczos(
         done = beside <= 1e3 * torch.finfo(z.dtype).eps * largest
         beside = torch.where(done, 0.0, beside)
         tridiagonal[:, k, k + 1] = tridiagonal[:, k + 1, k] = beside
-        force = torch.where(done[:, None, None], orthogonal(draw()), rest)
+        force = torch.where(done[:, None, None], orthogonal(draw()), rest) if bool(done.any()) else rest
     values, mixed = torch.linalg.eigh(tridiagonal[:, :steps, :steps])
     return values, tridiagonal[:, steps, steps - 1] * mixed[:, -1, 0].abs()
 
