@@ -227,6 +227,12 @@ class DiscreteAction:
         towards, _, angle = sphere.logs(z, held)
         return towards, angle.squeeze(-1)
 
+    def spring_floor(self, z: Nodes) -> Float64[Tensor, "batch node"]:
+        """The smallest eigenvalue of each spring's own Hessian at z."""
+        _, angle = self._apart(z)
+        cotangent = torch.cos(angle) / torch.sinc(angle / torch.pi).clamp_min(1e-3)
+        return (self.spring * (1.0 if self.geometry == "euclidean" else cotangent.clamp_max(1.0))).double()
+
     def _sprung_hessian(self, z: Nodes) -> Callable[[Tensor], Tensor]:
         spring = self.spring[..., None]
         if self.geometry == "euclidean":

@@ -1,17 +1,107 @@
-"""What is mathematically known about a solution.
+"""What is mathematically known about a solution: from bounds of the curvature, and from the Hessian where it stands.
 
-One number decides: the *residual*, the largest step that the preconditioned gradient would still move any node, in
-radians. A path whose residual is below the tolerance is a stationary path of the discrete action; that it is the lowest
-one does not follow, and is not said. What was only sampled (a curvature, say) never enters.
+The *residual*, the largest step that the preconditioned gradient would still move any node, says whether a path is
+stationary. Whether it is a minimum, and the only one, is decided by what is proved first:
+
+- A rigorous bound of the potential's curvature that makes the action strongly convex (see `bounds`): everywhere, in a
+  tube around the path, or (on the sphere) along this path alone. On the sphere the bound is that of the ambient Hessian
+  less the least <z_i, grad P(z_i)>, and the kinetic energy's part is bounded along this path (`spectrum`).
+- The smallest eigenvalue of the Hessian at the solution (see `spectrum`), which knows nothing of other minima. A
+  negative one refutes every bound that says otherwise.
+
+What was only sampled (a curvature, say) is passed on and decides nothing; nor do other starts (see `agreement`).
 """
 
-from jaxtyping import Float
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import torch
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
+from slap_core import bounds, sphere
+from slap_core.action import DiscreteAction, Geometry
+from slap_core.agreement import Agreement
 from slap_core.gaps import Gaps
+from slap_core.spectrum import Spectrum, hessian_spectrum, kinetic_floor, string_eigenvalue
 from slap_core.types import Certificate, Result
+from slap_core.verdict import Stretch, Verdict
 
-__all__ = ["certify", "result_of"]
+__all__ = ["Inspection", "certify", "in_order", "inspect", "result_of"]
+
+Batch = TypeVar("Batch", bound="Inspection | Agreement | Spectrum")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Inspection:
+    """What certificates need to know of solutions and only the action can tell, problem by problem."""
+
+    gradient: Float64[Tensor, "batch"]
+    """|grad S|_w."""
+    force: Float64[Tensor, "batch"]
+    """The gradient in the norm of the string's response, sqrt(sum_ij G_ij <g_i, g_j>)."""
+    reach: Float64[Tensor, "batch"]
+    """How far a node moves at most per unit of the string's energy norm: the root of the largest G_ii."""
+    floor: Float64[Tensor, "batch"]
+    """Lower bound of the kinetic energy's Hessian in the weighted norm."""
+    normal: Float64[Tensor, "batch"]
+    """The least <z_i, grad P(z_i)> of the nodes on the sphere; 0 in Euclidean space."""
+    angle: Float64[Tensor, "batch"]
+    """Between the ends, radians; 0 in Euclidean space and where one end is free."""
+    spectrum: Spectrum
+
+
+def inspect(
+    action: DiscreteAction,
+    z: Float[Tensor, "batch node dim"],
+    *,
+    weight: Float[Tensor, "batch node"],
+    steps: int = 32,
+    dense_limit: int = 600,
+    generator: torch.Generator | None = None,
+) -> Inspection:
+    """What there is to know at the paths z, on the CPU.
+
+    Args:
+        action: the problems.
+        z: their solutions.
+        weight: the time that each node stands for; 0 in the padding.
+        steps: of Lanczos's method.
+        dense_limit: Hessians of at most so many unknowns are diagonalised instead.
+        generator: of Lanczos's random starts; default: one with a fixed seed.
+    """
+    gradient = action.evaluate(z).gradient.double()
+    exists = action.green.diagonal(dim1=-2, dim2=-1) > 0
+    per_time = torch.where(exists, 1 / weight.double(), 0.0)
+    response = action.green.double() @ gradient
+    spectrum = hessian_spectrum(action, z, weight=weight, steps=steps, dense_limit=dense_limit, generator=generator)
+    normal = angle = torch.zeros_like(per_time[:, 0])
+    if action.geometry == "sphere":
+        angle = sphere.distance(action.start.double(), action.stop.double())
+        normal = torch.where(exists, _outward(action, z), torch.inf).amin(-1)
+    # A node of no weight (a soft anchor) with a force on it has an infinite weighted norm.
+    square = torch.where(gradient == 0, 0.0, per_time[..., None] * gradient.square()).sum((-2, -1))
+    return Inspection(
+        gradient=square.sqrt().cpu(),
+        force=(gradient * response).sum((-2, -1)).clamp_min(0).sqrt().cpu(),
+        reach=action.green.diagonal(dim1=-2, dim2=-1).amax(-1).double().sqrt().cpu(),
+        floor=kinetic_floor(action, z, weight=weight).cpu(),
+        normal=normal.cpu(),
+        angle=angle.cpu(),
+        spectrum=Spectrum(**{name: value.cpu() for name, value in vars(spectrum).items()}),
+    )
+
+
+def in_order(parts: Sequence[Batch], index: Int[Tensor, "batch"]) -> Batch:
+    """The inspections (or agreements) of several batches in one, sorted by the numbers of their problems."""
+    first, order = parts[0], index.argsort()
+
+    def joined(values: Sequence[Any]) -> Any:
+        return torch.cat(list(values))[order] if isinstance(values[0], Tensor) else in_order(values, index)
+
+    return type(first)(**{name: joined([getattr(part, name) for part in parts]) for name in vars(first)})
 
 
 def certify(
@@ -22,6 +112,15 @@ def certify(
     coupling: float,
     mass: float,
     iterations: int,
+    geometry: Geometry | None = None,
+    closed_form: bool = False,
+    inspection: Inspection | None = None,
+    agreement: Agreement | None = None,
+    curvature_bound: float | Float[Tensor, "*#query gap"] | None = None,
+    tube_radius: float | Float[Tensor, "*#query gap"] | None = None,
+    curvature_sampled: float | Float[Tensor, "*#query gap"] | None = None,
+    gradient_lipschitz: float | Float[Tensor, "*#query gap"] | None = None,
+    gradient_error: float | Float[Tensor, "*#query gap"] | None = None,
 ) -> Certificate:
     """The certificate of a path through `gaps`.
 
@@ -32,14 +131,62 @@ def certify(
         coupling: lambda.
         mass: mu.
         iterations: the most that any stretch took.
+        geometry: of the space; None: not known, and no bound is drawn.
+        closed_form: whether nothing had to be iterated; so it is where lambda = 0.
+        inspection: of every stretch, query by query.
+        agreement: of every stretch, query by query.
+        curvature_bound: rigorous bound of the largest eigenvalue of P's (ambient) Hessian.
+        tube_radius: how far from the nodes that bound holds, radians; None: everywhere.
+        curvature_sampled: the largest eigenvalue at some samples; it is shown and decides nothing.
+        gradient_lipschitz: rigorous bound of the norm of P's Hessian.
+        gradient_error: eps, the most by which the gradient of P is off along the path.
 
     Raises:
-        ValueError: if there is not one residual per stretch.
+        ValueError: if there is not one residual, inspection or agreement per stretch, or a bound is no number.
     """
     if residual.shape[-1] != len(gaps):
         raise ValueError(
             f"A certificate needs one residual for each of {len(gaps)} stretches, got {residual.shape[-1]}."
         )
+    for name, count in (
+        ("inspection", None if inspection is None else len(inspection.floor)),
+        ("agreement", None if agreement is None else len(agreement.spread)),
+    ):
+        if count not in (None, residual.numel()):
+            raise ValueError(
+                f"The {name} must be of all {residual.numel()} stretches, query by query, got {count}; see in_order."
+            )
+    queries = residual.numel() // max(len(gaps), 1)
+    columns = {
+        "residual": residual.double().flatten(),
+        "sigma_1": string_eigenvalue(gaps).repeat(queries),
+        "curvature_sampled": _per_stretch("curvature_sampled", curvature_sampled, residual),
+    }
+    columns |= _from_bounds(
+        gaps,
+        columns["sigma_1"],
+        inspection,
+        geometry=geometry,
+        coupling=coupling,
+        mass=mass,
+        curvature=_per_stretch("curvature_bound", curvature_bound, residual),
+        radius=_per_stretch("tube_radius", tube_radius, residual),
+        lipschitz=_per_stretch("gradient_lipschitz", gradient_lipschitz, residual),
+        error=_per_stretch("gradient_error", gradient_error, residual),
+    )
+    if inspection is not None:
+        found = inspection.spectrum
+        columns |= {"eigenvalue": found.eigenvalue, "eigenvalue_bound": found.bound, "gradient": inspection.gradient}
+        columns |= {"negative": found.negative, "exact": found.exact}
+    if agreement is not None:
+        columns |= {"starts": agreement.starts, "spread": agreement.spread, "lower_by": agreement.lower_by}
+    stretches = []
+    for k in range(residual.numel()):
+        facts = {name: _plain(values[k]) for name, values in columns.items() if values is not None}
+        stretch = Stretch(query=k // len(gaps), gap=k % len(gaps), verdict=Verdict.UNDECIDED, **facts)
+        closed = closed_form or coupling == 0
+        verdict = _judge(stretch, tolerance=tolerance, closed=closed, flat=geometry == "euclidean")
+        stretches.append(dataclasses.replace(stretch, verdict=verdict))
     moving = ~(residual <= tolerance)
     free = int(gaps.free.sum())
     return Certificate(
@@ -53,6 +200,7 @@ def certify(
         free_ends=free,
         unconverged_gaps=int((moving.flatten(0, -2).any(0) if moving.ndim > 1 else moving).sum()),
         iterations=iterations,
+        stretches=tuple(stretches),
     )
 
 
@@ -63,3 +211,96 @@ def result_of(certificate: Certificate, *, stalled: bool) -> Result:
     if certificate.converged:
         return Result.CONVERGED
     return Result.STALLED if stalled else Result.NOT_CONVERGED
+
+
+def _from_bounds(
+    gaps: Gaps,
+    sigma_1: Tensor,
+    inspection: Inspection | None,
+    *,
+    geometry: Geometry | None,
+    coupling: float,
+    mass: float,
+    curvature: Tensor | None,
+    radius: Tensor | None,
+    lipschitz: Tensor | None,
+    error: Tensor | None,
+) -> dict[str, Tensor | None]:
+    """The facts that follow from bounds, by their names in `Stretch`."""
+    queries = len(sigma_1) // max(len(gaps), 1)
+    length, free = gaps.length.repeat(queries), gaps.free.repeat(queries)
+    longest_step = gaps.steps().amax(-1).repeat(queries)
+    flat = geometry == "euclidean"
+    floor = inspection.floor if inspection is not None else mass * sigma_1 if flat else None
+    facts: dict[str, Tensor | None] = {"kinetic_floor": floor, "tube_radius": radius}
+    if inspection is not None and geometry == "sphere":
+        half = torch.where(free, torch.pi / 2, torch.pi)
+        facts["geodesic_eigenvalue"] = mass * (half.square() - inspection.angle.square()) / length.square()
+    if error is not None:
+        facts["paper_deviation"] = bounds.paper_deviation(error, length=length, mass=mass)
+    if error is not None and lipschitz is not None and flat:
+        facts["sup_deviation"] = bounds.sup_deviation(
+            error, lipschitz, length=length, free=free, coupling=coupling, mass=mass
+        )
+    if curvature is not None or lipschitz is not None:
+        norm = curvature if lipschitz is None else lipschitz
+        facts["paper_condition"] = bounds.paper_condition(norm, longest_step=longest_step, coupling=coupling, mass=mass)
+    if curvature is None or floor is None:
+        return facts
+    curvature = (curvature if inspection is None else curvature - inspection.normal).clamp_min(0)
+    coupling_number, margin = bounds.convexity(floor, curvature, coupling=coupling)
+    facts |= {"curvature": curvature, "coupling_number": coupling_number, "margin": margin}
+    if flat and inspection is not None:
+        found = bounds.distance_to_minimum(
+            inspection.gradient,
+            inspection.force,
+            reach=inspection.reach,
+            margin=margin,
+            coupling_number=coupling_number,
+        )
+        facts |= dict(zip(("distance", "excess", "furthest"), found, strict=True))
+    if flat and error is not None:
+        facts["rms_deviation"] = bounds.rms_deviation(error, margin=margin, coupling=coupling)
+    return facts
+
+
+def _judge(stretch: Stretch, *, tolerance: float, closed: bool, flat: bool) -> Verdict:
+    """The strongest verdict that the facts allow."""
+    convex = stretch.margin is not None and stretch.margin > 0
+    positive = stretch.eigenvalue is not None and stretch.eigenvalue > stretch.eigenvalue_bound
+    if stretch.residual is None or stretch.residual > tolerance:
+        return Verdict.NOT_CONVERGED
+    if closed:
+        return Verdict.CLOSED_FORM
+    if stretch.negative:
+        return Verdict.SADDLE
+    if convex and flat and stretch.tube_radius is None:
+        return Verdict.UNIQUE
+    if convex and flat and stretch.furthest is not None and stretch.furthest < stretch.tube_radius:
+        return Verdict.UNIQUE_IN_TUBE
+    return Verdict.STRICT_MINIMUM if convex or positive else Verdict.UNDECIDED
+
+
+def _per_stretch(name: str, value: float | Tensor | None, residual: Tensor) -> Tensor | None:
+    """The value of each stretch, query by query; infinity is no bound."""
+    if value is None:
+        return None
+    value = torch.as_tensor(value, dtype=torch.float64).detach().cpu()
+    if bool(value.isnan().any()) or bool((value < 0).any() and name != "curvature_bound"):
+        raise ValueError(f"{name} must be numbers of at least 0 (a bound of curvature may be below), got {value}.")
+    return value.expand(residual.shape).flatten()
+
+
+def _outward(action: DiscreteAction, z: Tensor) -> Float64[Tensor, "batch node"]:
+    """<z_i, grad P(z_i)>."""
+    if action.potential is None:
+        return torch.zeros_like(z[..., 0]).double()
+    with torch.enable_grad():
+        leaf = z.detach().requires_grad_(True)
+        (pull,) = torch.autograd.grad(action.potential(leaf, action.query).sum(), leaf)
+    return (z * pull).sum(-1).double()
+
+
+def _plain(value: Tensor) -> float | int | bool | None:
+    number = value.item()
+    return number if math.isfinite(number) else None

@@ -119,6 +119,21 @@ class FrameString:
 
         return curved
 
+    def floor(self, z: Nodes) -> Float64[Tensor, "batch node node"]:
+        """A matrix J that bounds the Riemannian Hessian from below: <v, Hess v> >= sum_ij J_ij |v_i| |v_j|."""
+        if self.geometry == "euclidean":
+            angle = torch.zeros_like(self.stiffness, dtype=torch.float64)
+        else:
+            chain = torch.cat([self.start[:, None], z, self.stop[:, None]], 1).double()
+            angle = sphere.distance(chain[:, :-1], chain[:, 1:])
+        stiffness = self.stiffness.double()
+        # At the cut locus J falls to minus infinity: a floor keeps it finite, and hopeless all the same.
+        ratio = 1 / torch.sinc(angle / torch.pi).clamp_min(1e-12)
+        diagonal = stiffness * ratio * torch.cos(angle)
+        across = -(stiffness * ratio)[:, 1:-1]
+        beside = torch.diag_embed(across, 1) + torch.diag_embed(across, -1)
+        return torch.diag_embed(diagonal[:, 1:] + diagonal[:, :-1]) + beside
+
     def _logs(self, z: Nodes) -> tuple[Tensor, Tensor, Float[Tensor, "batch step"]]:
         """From each node towards the next one, from that one back, and their distance."""
         chain = torch.cat([self.start[:, None], z, self.stop[:, None]], 1)
@@ -231,6 +246,14 @@ class PolynomialString:
             return self.apply
         normal = (z * (self.stiffness @ (z - self.base))).sum(-1, keepdim=True)
         return lambda v: self.stiffness @ v - normal * v
+
+    def floor(self, z: Nodes) -> Float64[Tensor, "batch node node"]:
+        """A matrix J that bounds the Riemannian Hessian from below: <v, Hess v> >= sum_ij J_ij <v_i, v_j>."""
+        stiffness = self.stiffness.double()
+        if self.geometry == "euclidean":
+            return stiffness
+        normal = (z * (self.stiffness @ (z - self.base))).sum(-1).double()
+        return stiffness - torch.diag_embed(normal)
 
     def elapsed(self) -> Float64[Tensor, "batch node"]:
         """The times of the nodes since the start, in units of T; on the CPU."""

@@ -14,6 +14,7 @@ from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
 from slap_core import sphere
+from slap_core.verdict import Certificate
 
 __all__ = ["Certificate", "Clip", "Encoder", "Energies", "Interpolator", "Latents", "Path", "Potential", "Result"]
 __all__ += ["Solution", "Tokens"]
@@ -244,47 +245,6 @@ class Energies(_ShapeRepr):
     """lambda P at each node."""
     action: Float[Tensor, "*query gap"]
     """Action of each gap (and free end), in order."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Certificate(_ShapeRepr):
-    """What is mathematically known about a solution."""
-
-    converged: bool
-    residual: float
-    """Largest preconditioned step of any node, radians."""
-    tolerance: float
-    """Radians."""
-    coupling: float
-    mass: float
-    time_unit_seconds: float
-    """T: the mean length of the gaps, the unit of time to which lambda and mu refer."""
-    gaps: int
-    """Intervals between two anchors in which something was recovered."""
-    free_ends: int
-    """Stretches with an anchor on one side only."""
-    unconverged_gaps: int
-    iterations: int
-
-    @property
-    def sentence(self) -> str:
-        """One sentence for the page."""
-        if not self.gaps and not self.free_ends:
-            return "Nothing was dropped, so there is nothing to recover."
-        counts = ((self.gaps, "gap"), (self.free_ends, "open end"))
-        stretch = " and ".join(f"{count} {what}{'s' * (count != 1)}" for count, what in counts if count)
-        if self.converged:
-            return (
-                f"Converged on {stretch}: the largest preconditioned step left is {self.residual:.1e} rad (tolerance "
-                f"{self.tolerance:.0e}), so this is a stationary path of the action; whether it is the lowest is not "
-                "known."
-            )
-        if self.gaps and self.free_ends:
-            stretch = f"{self.gaps + self.free_ends} stretches ({stretch})"
-        return (
-            f"Not converged in {self.unconverged_gaps} of {stretch}: nodes still move by {self.residual:.1e} rad "
-            f"(tolerance {self.tolerance:.0e}), so this path is not yet a solution; try a smaller lambda."
-        )
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)

@@ -1,0 +1,243 @@
+"""How stiff a solution is: the smallest eigenvalues of the action's Hessian, and how many of them are negative.
+
+*The string.* Without a potential, in Euclidean space, the Hessian is mu K; its smallest eigenvalue in the weighted norm
+|v|_w^2 = sum_i w_i |v_i|^2 is mu sigma_1,
+
+    K v = sigma W v,    sigma_1 = 1 / largest eigenvalue of W^1/2 G W^1/2,    G = K^-1,
+
+for even steps (4/h^2) sin^2(pi/(2(N+1))), from 8/T^2 (one node) up to, but below, pi^2/T^2.
+
+*The string on the sphere.* Along any path with angles phi_i between neighbours, v^T Hess v >= mu |v|^T J |v|, where |v|
+has the nodes' lengths |v_i| as entries and J is the tridiagonal matrix
+
+    J_ii = phi_{i-1} cot(phi_{i-1})/h_{i-1} + phi_i cot(phi_i)/h_i,    J_{i,i+1} = -phi_i / (h_i sin(phi_i)).
+
+Along a geodesic it is attained, by moves out of its plane; of angle theta and with many even steps its smallest
+eigenvalue tends to (pi^2 - theta^2)/T^2. So a geodesic shorter than pi is stiff, and one of pi is not.
+
+*The whole Hessian.* Small ones are written out and diagonalised. For large ones Lanczos's method, with every vector
+kept orthogonal to all earlier ones, looks at the operator C Hess, which is self-adjoint in the inner product of C^-1:
+
+    metric "string":    C = tangential part of G/mu: eigenvalues relative to the string, 1 where there is no potential
+    metric "weighted":  C = W^-1: eigenvalues of the weighted norm
+
+In the first metric all but a few eigenvalues lie close to 1, however fine the grid, so that few products are needed.
+Signs, and so the Morse index (how many eigenvalues are negative), are the same in both.
+
+What Lanczos can know: every value found is at or above the smallest eigenvalue, and as many eigenvalues are negative
+as values are, *or more*; within the residual bound of a value lies *some* eigenvalue. That none was missed is likely,
+since the start is random, and not proved.
+
+Source: Parlett, "The Symmetric Eigenvalue Problem", 1998, chapters 4, 10, 13.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal
+
+import torch
+from jaxtyping import Bool, Float, Float64, Int
+from torch import Tensor
+
+from slap_core.action import DiscreteAction
+from slap_core.gaps import Gaps, green_matrix
+from slap_core.trust_region import dot
+
+__all__ = ["Metric", "Spectrum", "hessian_matrix", "hessian_spectrum", "kinetic_floor", "string_eigenvalue"]
+
+Metric = Literal["string", "weighted"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Spectrum:
+    """The lower end of the Hessian's spectrum, problem by problem."""
+
+    eigenvalue: Float64[Tensor, "batch"]
+    """The smallest one found: never below the true smallest but for rounding."""
+    bound: Float64[Tensor, "batch"]
+    """An eigenvalue lies at most this far from it: the residual's norm, and an allowance for rounding."""
+    negative: Int[Tensor, "batch"]
+    """How many eigenvalues are negative: the Morse index where `exact`, else at most that."""
+    exact: Bool[Tensor, "batch"]
+    """Whether the whole Hessian was diagonalised."""
+
+
+def string_eigenvalue(gaps: Gaps) -> Float64[Tensor, "gap"]:
+    """sigma_1 of each stretch, even or uneven, held at both ends or at one, in units of 1/T^2."""
+    return _softest(green_matrix(gaps), gaps.weights())
+
+
+def kinetic_floor(
+    action: DiscreteAction, z: Float[Tensor, "batch node dim"], *, weight: Float[Tensor, "batch node"]
+) -> Float64[Tensor, "batch"]:
+    """A rigorous lower bound of the kinetic Hessian at z in the weighted norm: mu sigma_1, or on the sphere mu J's.
+
+    Args:
+        action: the problems; their potentials do not matter.
+        z: paths, solutions or not.
+        weight: the time that each node stands for; 0 in the padding.
+    """
+    weight = weight.double()
+    matrix = action.string.floor(z)
+    if action.spring is not None:
+        matrix = matrix + torch.diag_embed(action.spring_floor(z))
+    # What is no node must not count as a soft one.
+    padding = torch.diag_embed(
+        torch.where(action.string.exists(), 0.0, matrix.abs().sum(-1).amax(-1, keepdim=True) + 1)
+    )
+    matrix = matrix + padding
+    definite = torch.linalg.eigvalsh(matrix)[:, 0] > 0
+    held = torch.where(definite[:, None, None], matrix, torch.eye(matrix.shape[-1]).to(matrix))
+    floor = _softest(torch.linalg.inv(held), weight)
+    # Indefinite: a soft anchor has no weight to be measured by, which a tiny one says as well.
+    scale = weight.clamp_min(1e-9 * weight.amax(-1, keepdim=True)).rsqrt()
+    scaled = scale[:, :, None] * matrix * scale[:, None, :]
+    return torch.where(definite, floor, torch.linalg.eigvalsh(scaled)[:, 0])
+
+
+def hessian_spectrum(
+    action: DiscreteAction,
+    z: Float[Tensor, "batch node dim"],
+    *,
+    weight: Float[Tensor, "batch node"],
+    metric: Metric = "string",
+    steps: int = 32,
+    dense_limit: int = 600,
+    generator: torch.Generator | None = None,
+) -> Spectrum:
+    """The lower end of the Riemannian Hessian's spectrum at z, on tangent vectors at nodes that exist.
+
+    Args:
+        action: the problems.
+        z: their solutions.
+        weight: the time that each node stands for; 0 in the padding.
+        metric: "string" (eigenvalues without a unit, 1 where there is no potential) or "weighted" (units of mu/T^2).
+        steps: of Lanczos's method, one product with the Hessian each.
+        dense_limit: problems of at most so many unknowns are diagonalised instead.
+        generator: of the random starts, on the CPU; default: one with a fixed seed.
+
+    Raises:
+        ValueError: for fewer than one step, an unknown metric, or the weighted metric with a node of no weight.
+    """
+    if steps < 1:
+        raise ValueError(f"Lanczos's method needs at least 1 step, got {steps}.")
+    if metric not in ("string", "weighted"):
+        raise ValueError(f'metric must be "string" or "weighted", got {metric!r}.')
+    exists = _exists(action)
+    if metric == "weighted" and bool((exists & (weight <= 0)).any()):
+        raise ValueError('The weighted metric needs a weight above 0 at each node, got 0; take metric="string".')
+    freedom = z.shape[-1] - (action.geometry == "sphere")
+    unknowns = exists.sum(-1) * freedom
+    small = unknowns <= dense_limit
+    value = torch.zeros(len(z), dtype=torch.float64, device=z.device)
+    bound, negative = torch.zeros_like(value), torch.zeros_like(unknowns)
+    for k in small.nonzero().flatten().tolist():
+        matrix = hessian_matrix(action, z, problem=k, weight=weight, metric=metric)
+        found = torch.linalg.eigvalsh(matrix)
+        rounding = len(found) * torch.finfo(z.dtype).eps * found.abs().amax()
+        value[k], bound[k], negative[k] = found[0], rounding, (found < -rounding).sum()
+    large = (~small).nonzero().flatten()
+    if len(large):
+        problems, weight = action.select(large), weight[large]
+        steps = min(steps, int(unknowns[large].min()))
+        inverse = _inverse(problems, z[large], weight, metric)
+        generator = torch.Generator().manual_seed(0) if generator is None else generator
+        ritz, residual = _lanczos(problems, z[large], inverse, steps=steps, generator=generator)
+        rounding = steps * torch.finfo(z.dtype).eps * ritz.abs().amax(-1)
+        value[large], bound[large] = ritz[:, 0], residual + rounding
+        negative[large] = (ritz < -rounding[:, None]).sum(-1)
+    return Spectrum(value, bound, negative, small)
+
+
+def hessian_matrix(
+    action: DiscreteAction,
+    z: Float[Tensor, "batch node dim"],
+    *,
+    problem: int,
+    weight: Float[Tensor, "batch node"],
+    metric: Metric = "weighted",
+) -> Float64[Tensor, "unknown unknown"]:
+    """One problem's Hessian at z, written out in a basis orthonormal in the metric; arguments as for the spectrum."""
+    nodes = _exists(action)[problem].nonzero().flatten()
+    dim = z.shape[-1]
+    here = z[problem, nodes]
+    if action.geometry == "sphere":  # the other columns of a rotation that has z as its first
+        basis = torch.linalg.qr(here[..., None], mode="complete").Q[..., 1:]
+    else:
+        basis = torch.eye(dim).to(z).expand(len(nodes), dim, dim)
+    size, freedom = len(nodes) * basis.shape[-1], basis.shape[-1]
+    moves = z.new_zeros(size, z.shape[1], dim)
+    unknown = torch.arange(size, device=z.device)
+    moves[unknown, nodes[unknown // freedom]] = basis[unknown // freedom, :, unknown % freedom]
+    copies = action.select(torch.full((size,), problem, device=z.device))
+    there = z[problem].expand(size, *z.shape[1:])
+
+    def written(images: Tensor) -> Tensor:
+        matrix = torch.einsum("und,ndf->unf", images[:, nodes], basis).reshape(size, size).double()
+        return (matrix + matrix.mT) / 2
+
+    hessian = written(copies.hessian(there)(moves))
+    inverse = written(_inverse(copies, there, weight[problem].expand(size, -1), metric)(moves))
+    root = torch.linalg.cholesky(inverse)
+    return root.mT @ hessian @ root
+
+
+def _lanczos(
+    action: DiscreteAction, z: Tensor, inverse: Callable[[Tensor], Tensor], *, steps: int, generator: torch.Generator
+) -> tuple[Float64[Tensor, "batch step"], Float64[Tensor, "batch"]]:
+    """The Ritz values, increasing, and the residual's norm of the first; `inverse` applies C.
+
+    Each vector x is kept together with its force C^-1 x, so that C^-1 itself is never applied.
+    """
+    product = action.hessian(z)
+    exists = _exists(action)[..., None]
+
+    def draw() -> Tensor:
+        return action.tangent(z, torch.randn(z.shape, generator=generator, dtype=z.dtype).to(z.device) * exists)
+
+    def orthogonal(force: Tensor) -> Tensor:
+        for _ in range(2):  # once loses digits, twice is enough
+            share = vectors[:, : k + 1].flatten(2) @ force.flatten(1)[..., None]
+            force = action.tangent(z, force - (share * forces[:, : k + 1].flatten(2)).sum(1).view_as(force))
+        return force
+
+    forces, vectors = z.new_zeros(2, len(z), steps, *z.shape[1:])
+    tridiagonal = torch.zeros(len(z), steps + 1, steps + 1, dtype=torch.float64, device=z.device)
+    largest = torch.zeros(len(z), dtype=torch.float64, device=z.device)
+    force = draw()
+    for k in range(steps):
+        vector = inverse(force)
+        size = dot(force, vector).clamp_min(torch.finfo(z.dtype).tiny).sqrt().to(z)[:, None, None]
+        forces[:, k], vectors[:, k] = force / size, vector / size
+        curved = product(vectors[:, k])
+        tridiagonal[:, k, k] = dot(curved, vectors[:, k])
+        rest = orthogonal(curved)
+        beside = dot(rest, inverse(rest)).clamp_min(0).sqrt()
+        largest = largest.maximum(tridiagonal[:, k, k].abs()).maximum(beside)
+        # Nothing new: the space found is invariant. A fresh start finds what else there is, repeated eigenvalues say.
+        done = beside <= 1e3 * torch.finfo(z.dtype).eps * largest
+        beside = torch.where(done, 0.0, beside)
+        tridiagonal[:, k, k + 1] = tridiagonal[:, k + 1, k] = beside
+        force = torch.where(done[:, None, None], orthogonal(draw()), rest) if bool(done.any()) else rest
+    values, mixed = torch.linalg.eigh(tridiagonal[:, :steps, :steps])
+    return values, tridiagonal[:, steps, steps - 1] * mixed[:, -1, 0].abs()
+
+
+def _inverse(action: DiscreteAction, z: Tensor, weight: Tensor, metric: Metric) -> Callable[[Tensor], Tensor]:
+    """What applies C, from forces to moves."""
+    if metric == "string":
+        return lambda force: action.precondition(z, force)
+    response = torch.where(weight > 0, 1 / weight.clamp_min(torch.finfo(weight.dtype).tiny), 0.0)
+    return lambda force: response[..., None] * force
+
+
+def _exists(action: DiscreteAction) -> Bool[Tensor, "batch node"]:
+    return action.green.diagonal(dim1=-2, dim2=-1) > 0
+
+
+def _softest(green: Float64[Tensor, "batch node node"], weight: Float64[Tensor, "batch node"]) -> Tensor:
+    """The smallest eigenvalue of green^-1 in the weighted norm; padding has no weight."""
+    if not green.numel():
+        return green.new_zeros(len(green))
+    root = weight.sqrt()
+    return 1 / torch.linalg.eigvalsh(root[:, :, None] * green * root[:, None, :])[:, -1]
