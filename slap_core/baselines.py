@@ -163,12 +163,16 @@ class Oracle(_ClosedForm):
 
     def _recover(self, seen: Latents, gaps: Gaps, query: Tensor | None) -> Float[Tensor, "recovered dim"]:
         asked = gaps.times[~gaps.is_anchor]
+        dims = self.truth.points.shape[1], seen.points.shape[1]
+        if dims[0] != dims[1]:
+            raise ValueError(
+                f"The oracle's latents have {dims[0]} dimensions, the anchors {dims[1]}; use those of one encoder."
+            )
         if not len(asked):
             return self.truth.points.detach().cpu()[:0]
         if not len(self.truth):
             raise ValueError("The oracle needs true latents, got none; give those of the dropped frames.")
-        gap = (asked[:, None] - self.truth.times).abs()
-        nearest = gap.min(1)
+        nearest = (asked[:, None] - self.truth.times).abs().min(1)
         if bool((nearest.values > 1e-9 * max(1.0, float(self.truth.times.abs().max()))).any()):
             missing = float(asked[nearest.values.argmax()])
             raise ValueError(

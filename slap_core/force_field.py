@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from slap_core import sphere
 from slap_core.gaps import green_matrix
-from slap_core.stretches import LearnedInterpolator, Stretches
+from slap_core.stretches import LearnedInterpolator, Stretches, silent
 
 __all__ = ["ForceField"]
 
@@ -80,9 +80,7 @@ class ForceField(LearnedInterpolator):
         self.warm_steps, self.unrolled_steps, self.residual_weight = warm_steps, unrolled_steps, residual_weight
         widths = [3 * dim] + [width] * depth
         layers = [(nn.Linear(inputs, outputs), nn.SiLU()) for inputs, outputs in itertools.pairwise(widths)]
-        self.network = nn.Sequential(*itertools.chain(*layers), nn.Linear(width, dim))
-        nn.init.zeros_(self.network[-1].weight)
-        nn.init.zeros_(self.network[-1].bias)
+        self.network = nn.Sequential(*itertools.chain(*layers), silent(width, dim))
 
     def force(self, z: Float[Tensor, "batch node dim"], query: Float[Tensor, "batch dim"]) -> Tensor:
         """F(z, q), of the shape of z."""
@@ -122,12 +120,12 @@ class ForceField(LearnedInterpolator):
             if iteration == iterations or bool(done.all()):
                 break
             astray = ~(size <= SLACK * shortest)
-            pace = torch.where(astray, pace / 2, pace)
-            past = [*past, (torch.nan_to_num(z), torch.nan_to_num(step))][-MEMORY - 1 :]
-            base = _where(astray, best, z)
-            move = _where(astray, best_step, sphere.tangent(z, _anderson(past)))
-            move = _shorten(pace[:, None, None] * move)
-            z = torch.where(exists & ~done[:, None, None], sphere.exp(base, sphere.tangent(base, move)), best)
+            pace = torch.where(astray, pace / 2, torch.where(better, (2 * pace).clamp_max(1.0), pace))
+            # Where it went astray it begins anew from the best point: equal entries count for nothing.
+            past = [(_where(astray, best, x), _where(astray, best_step, s)) for x, s in [*past, (z, step)][-MEMORY:]]
+            base, move = past[-1][0], _anderson(past)
+            move = _shorten(pace[:, None, None] * sphere.tangent(base, move))
+            z = torch.where(exists & ~done[:, None, None], sphere.exp(base, move), best)
         return best, shortest
 
     def recover(self, stretches: Stretches) -> Float[Tensor, "batch node dim"]:

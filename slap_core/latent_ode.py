@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchdiffeq import odeint
 
-from slap_core.stretches import LearnedInterpolator, Stretches
+from slap_core.stretches import LearnedInterpolator, Stretches, silent
 
 __all__ = ["LatentODE"]
 
@@ -52,9 +52,7 @@ class LatentODE(LearnedInterpolator):
         self.rtol, self.atol = rtol, atol
         self.recognition = nn.Sequential(nn.Linear(3 * dim + 1, width), nn.SiLU(), nn.Linear(width, hidden))
         self.field = nn.Sequential(nn.Linear(hidden, width), nn.Tanh(), nn.Linear(width, hidden), nn.Tanh())
-        self.decoder = nn.Sequential(nn.Linear(hidden, width), nn.SiLU(), nn.Linear(width, dim))
-        nn.init.zeros_(self.decoder[-1].weight)
-        nn.init.zeros_(self.decoder[-1].bias)
+        self.decoder = nn.Sequential(nn.Linear(hidden, width), nn.SiLU(), silent(width, dim))
         # How far the state can flow in one stretch; learned, from a gentle start.
         self.speed = nn.Parameter(torch.ones(hidden))
 

@@ -14,9 +14,14 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from slap_core.stretches import MOMENT_FEATURES, LearnedInterpolator, Stretches, moments
+from slap_core.stretches import MOMENT_FEATURES, LearnedInterpolator, Stretches, moments, silent
 
 __all__ = ["AutoregressiveTransformer", "DirectRegressor"]
+
+TRUE_SHARE = 0.25
+"""Of the latents that the transformer is given in training."""
+SAMPLING_PASSES = 2
+"""Passes in which it makes the others itself."""
 
 
 class DirectRegressor(LearnedInterpolator):
@@ -35,9 +40,7 @@ class DirectRegressor(LearnedInterpolator):
         self.boundary = nn.Linear(3 * dim + 1, width)
         self.moment = nn.Linear(MOMENT_FEATURES, width * depth, bias=False)
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(depth - 1))
-        self.head = nn.Linear(width, dim)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.head = silent(width, dim)
 
     def recover(self, stretches: Stretches) -> Float[Tensor, "batch node dim"]:
         """Unit latents at the nodes."""
@@ -73,9 +76,7 @@ class AutoregressiveTransformer(LearnedInterpolator):
             width, heads, 4 * width, dropout=0.0, activation="gelu", batch_first=True, norm_first=True
         )
         self.blocks = nn.TransformerEncoder(layer, layers, norm=nn.LayerNorm(width), enable_nested_tensor=False)
-        self.head = nn.Linear(width, dim)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        self.head = silent(width, dim)
 
     def next(
         self, stretches: Stretches, given: Float[Tensor, "batch known dim"]
@@ -109,16 +110,17 @@ class AutoregressiveTransformer(LearnedInterpolator):
     def training_path(
         self, stretches: Stretches, target: Float[Tensor, "batch node dim"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "batch node dim"], Float[Tensor, ""]]:
-        """The path foretold from latents of which half are true and half the network's own, and no penalty.
+        """The path foretold from latents a quarter of which are true and the rest the network's own; no penalty.
 
-        Given true latents only, a network never meets its own errors; this is scheduled sampling, whose second pass
-        has a graph.
+        Given true latents only, a network never meets its own errors. This is scheduled sampling: passes without a
+        graph replace the true latents by what was foretold from them, and then from that.
 
         Source: Mihaylova and Martins, "Scheduled Sampling for Transformers", 2019.
         """
+        true = (torch.rand(target.shape[:2], generator=generator) < TRUE_SHARE).to(target.device)[..., None]
+        given = target
         with torch.no_grad():
-            own = self.next(stretches, target[:, :-1])
-        true = torch.rand(own.shape[:2], generator=generator).to(own.device) < 0.5
-        given = torch.where(true[..., None], target, own)
+            for _ in range(SAMPLING_PASSES):
+                given = torch.where(true, target, self.next(stretches, given[:, :-1]))
         path = self.next(stretches, given[:, :-1])
         return path, path.new_zeros(())

@@ -24,7 +24,8 @@ from slap_core import sphere
 from slap_core.gaps import Gaps, find_gaps
 from slap_core.types import Interpolation, Latents, Path, Result, Solution
 
-__all__ = ["LearnedInterpolator", "Stretches", "query_rows", "solution_through"]
+__all__ = ["MOMENT_FEATURES", "LearnedInterpolator", "Stretches", "moments", "query_rows", "silent"]
+__all__ += ["solution_through"]
 
 _ROWS = 256
 """Stretches that a network is given at a time: bounds the memory, and changes no result by more than rounding."""
@@ -104,6 +105,14 @@ def moments(fraction: Float[Tensor, "*batch"]) -> Float[Tensor, "*batch feature"
 
 MOMENT_FEATURES = 2 + _WAVES
 """Of `moments`."""
+
+
+def silent(inputs: int, outputs: int) -> nn.Linear:
+    """A linear layer that answers 0 until it is trained."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
 
 
 def query_rows(query: Float[Tensor, "*query dim"] | None, points: Float[Tensor, "anchor dim"]) -> Tensor:
@@ -220,7 +229,7 @@ class LearnedInterpolator(nn.Module, PyTorchModelHubMixin, abc.ABC):
         queries = query_rows(query, anchors)
         points = anchors.new_zeros(len(queries), len(gaps.gap_of), self.dim)
         converged = True
-        for rows in torch.arange(len(queries) * len(gaps)).split(_ROWS):
+        for rows in torch.arange(len(queries) * len(gaps)).split(_ROWS) if len(gaps) else ():
             of_query, gap = rows // len(gaps), rows % len(gaps)
             found, solved = self.solve(Stretches.of(anchors, gaps, queries[of_query.to(like.device)], gap=gap))
             converged &= bool(solved.all())
