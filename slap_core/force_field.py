@@ -27,6 +27,10 @@ MEMORY = 6
 """Earlier steps that Anderson's method combines."""
 LONGEST = 1.0
 """No node moves further than this in one step, radians."""
+NEAR = 0.02
+"""Training differentiates the path of a stretch that moves by less than this, radians..."""
+TRAINING_PACE = 0.5
+"""... in steps of this part of a whole one."""
 SLACK = 2.0
 """A step that is so many times the shortest is one astray: back to the shortest, at half the pace."""
 
@@ -43,8 +47,7 @@ class ForceField(LearnedInterpolator):
         max_iterations: limit on the steps.
         warm_steps: steps without a graph before those that are differentiated in training.
         unrolled_steps: steps that are differentiated.
-        residual_weight: of the mean squared step that is left after them; without it the network learns to be right
-            after so many steps, and not at the solution.
+        residual_weight: of the penalty in training for forces out of balance.
 
     Raises:
         ValueError: for an argument out of its range.
@@ -62,9 +65,9 @@ class ForceField(LearnedInterpolator):
         coupling: float = 1.0,
         tolerance: float = 1e-5,
         max_iterations: int = 200,
-        warm_steps: int = 8,
+        warm_steps: int = 12,
         unrolled_steps: int = 3,
-        residual_weight: float = 10.0,
+        residual_weight: float = 1.0,
     ) -> None:
         super().__init__(dim)
         if not (math.isfinite(coupling) and coupling >= 0):
@@ -140,14 +143,21 @@ class ForceField(LearnedInterpolator):
     def training_path(
         self, stretches: Stretches, target: Float[Tensor, "batch node dim"], generator: torch.Generator
     ) -> tuple[Float[Tensor, "batch node dim"], Float[Tensor, ""]]:
-        """The path after a few steps, the last ones with their graph, and the penalty of the step that is left."""
+        """The path after a few steps, the last ones with their graph, and the penalty of what is not yet balanced.
+
+        Where the first steps lead nowhere, later ones have gradients that mean nothing: such a stretch learns from the
+        penalty alone, s^2/(1 + s^2) of the step s that is left at each of its nodes, which bends the force and not the
+        path. Without the penalty a network learns to be right after so many steps, and not where forces balance.
+        """
         exists = stretches.mask()[..., None]
         with torch.no_grad():
-            z, _ = self.balance(stretches, iterations=self.warm_steps)
+            start, residual = self.balance(stretches, iterations=self.warm_steps)
+        path = start
         for _ in range(self.unrolled_steps):
-            z = torch.where(exists, sphere.exp(z, _shorten(self.step(stretches, z))), z)
-        left = torch.where(exists, self.step(stretches, z), 0.0)
-        return z, self.residual_weight * left.square().sum() / exists.sum()
+            path = torch.where(exists, sphere.exp(path, _shorten(TRAINING_PACE * self.step(stretches, path))), path)
+        left = torch.where(exists, self.step(stretches, start), 0.0).square().sum(-1)
+        penalty = self.residual_weight * (left / (1 + left)).sum() / exists.sum()
+        return _where(residual < NEAR, path, start), penalty
 
 
 def _where(chosen: Bool[Tensor, "batch"], x: Tensor, y: Tensor) -> Tensor:

@@ -82,18 +82,29 @@ def test_what_does_not_converge_says_so_and_is_finite():
     assert bool(solution.points.isfinite().all())
 
 
-def test_training_sees_the_end_of_the_path_and_what_is_left_of_the_step():
-    network = loud(ForceField, warm_steps=40)
-    rows = stretches()
+def test_training_differentiates_the_end_of_a_path_that_is_nearly_balanced():
+    network, rows = loud(ForceField, warm_steps=40), stretches()
     path, penalty = network.training_path(rows, rows.geodesic(), torch.Generator())
     torch.testing.assert_close(path, network.recover(rows), atol=1e-4, rtol=0)
     assert 0 <= float(penalty.detach()) < 1e-8
-    hasty = loud(ForceField, warm_steps=0, unrolled_steps=1, coupling=4.0)
-    path, penalty = hasty.training_path(rows, rows.geodesic(), torch.Generator())
-    left = hasty.step(rows, path).norm(dim=-1)[rows.mask()]
-    torch.testing.assert_close(penalty, 10 * left.square().mean())
-    (path.sum() + penalty).backward()
-    assert all(bool((p.grad != 0).any()) for p in hasty.parameters())
+    path.square().mul(torch.arange(DIM)).sum().backward()
+    assert all(bool((p.grad != 0).any()) for p in network.parameters())
+
+
+def test_training_of_a_path_out_of_balance_bends_the_force_alone():
+    network, rows = loud(ForceField, warm_steps=0, coupling=4.0), stretches()
+    path, penalty = network.training_path(rows, rows.geodesic(), torch.Generator())
+    square = network.step(rows, rows.geodesic()).norm(dim=-1)[rows.mask()].square()
+    assert (square > 0.02**2).any()
+    torch.testing.assert_close(penalty, (square / (1 + square)).mean())
+    away = network.step(rows, rows.geodesic()).norm(dim=-1).amax(1) > 0.02
+    assert torch.equal(path[away], rows.geodesic()[away])
+    penalty.backward()
+    before = float(penalty.detach())
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter -= 0.01 * parameter.grad
+    assert float(network.training_path(rows, rows.geodesic(), torch.Generator())[1].detach()) < before
 
 
 @pytest.mark.parametrize(
