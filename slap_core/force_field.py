@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from slap_core import sphere
 from slap_core.gaps import green_matrix
-from slap_core.stretches import LearnedInterpolator, Stretches, silent
+from slap_core.learned import LearnedInterpolator, silent
+from slap_core.stretches import Stretches
 
 __all__ = ["ForceField"]
 

@@ -19,7 +19,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torchdiffeq import odeint
 
-from slap_core.stretches import LearnedInterpolator, Stretches, silent
+from slap_core.learned import LearnedInterpolator, silent
+from slap_core.stretches import Stretches
 
 __all__ = ["LatentODE"]
 

@@ -22,9 +22,9 @@ import pathlib
 from typing import Any, Final
 
 from slap_core.encoders import CONFIG, WEIGHTS, OpenClipEncoder, from_architecture, from_folder
+from slap_core.learned import LearnedInterpolator
 from slap_core.potential import LearnedPotential
 from slap_core.slots import SlowFastSlots
-from slap_core.stretches import LearnedInterpolator
 
 __all__ = ["BASELINES", "baseline_class", "load_baseline", "load_card", "load_encoder", "load_potential", "load_slots"]
 __all__ += ["weights_folder", "write_card"]

@@ -14,7 +14,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from slap_core.stretches import MOMENT_FEATURES, LearnedInterpolator, Stretches, moments, silent
+from slap_core.learned import LearnedInterpolator, silent
+from slap_core.stretches import MOMENT_FEATURES, Stretches, moments
 
 __all__ = ["AutoregressiveTransformer", "DirectRegressor"]
 
