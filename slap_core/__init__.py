@@ -11,11 +11,15 @@ from typing import Any
 
 _HOME = {
     "analysis": ("analyse", "analyse_stages"),
-    "baselines": ("Lerp", "Slerp", "ZeroOrderHold"),
+    "baselines": ("Lerp", "Oracle", "Rule", "Slerp", "ZeroOrderHold"),
     "fitting": ("fit_slots",),
+    "force_field": ("ForceField",),
+    "gaussian_process": ("GaussianProcessRegressor",),
+    "latent_ode": ("LatentODE",),
     "least_action": ("LeastAction",),
     "potential": ("LearnedPotential", "StaticPotential"),
-    "pretrained": ("load_encoder", "load_potential", "load_slots"),
+    "pretrained": ("load_baseline", "load_encoder", "load_potential", "load_slots"),
+    "rivals": ("AutoregressiveTransformer", "DirectRegressor"),
     "slots": ("FastSlots", "SlowFastSlots", "SlowSlots"),
     "stages": ("Analysis", "Settings"),
     "types": ("Certificate", "Clip", "Energies", "Latents", "Path", "Result", "Solution", "Tokens"),

@@ -79,7 +79,7 @@ def inspect(
     spectrum = hessian_spectrum(action, z, weight=weight, steps=steps, dense_limit=dense_limit, generator=generator)
     normal = angle = torch.zeros_like(per_time[:, 0])
     if action.geometry == "sphere":
-        angle = sphere.distance(action.start.double(), action.stop.double())
+        angle = sphere.distance(action.string.start.double(), action.string.stop.double())
         normal = torch.where(exists, _outward(action, z), torch.inf).amin(-1)
     # A node of no weight (a soft anchor) with a force on it has an infinite weighted norm.
     square = torch.where(gradient == 0, 0.0, per_time[..., None] * gradient.square()).sum((-2, -1))

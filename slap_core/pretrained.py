@@ -15,18 +15,28 @@ Only safetensors weights are read, whatever the source.
 import contextlib
 import functools
 import hashlib
+import importlib
 import io
 import json
 import pathlib
-from typing import Any
+from typing import Any, Final
 
 from slap_core.encoders import CONFIG, WEIGHTS, OpenClipEncoder, from_architecture, from_folder
+from slap_core.learned import LearnedInterpolator
 from slap_core.potential import LearnedPotential
 from slap_core.slots import SlowFastSlots
 
-__all__ = ["load_card", "load_encoder", "load_potential", "load_slots", "weights_folder", "write_card"]
+__all__ = ["BASELINES", "baseline_class", "load_baseline", "load_card", "load_encoder", "load_potential", "load_slots"]
+__all__ += ["weights_folder", "write_card"]
 
 ASSETS = pathlib.Path(__file__).resolve().parent.parent / "assets"
+BASELINES: Final = {
+    "latent_ode": ("latent_ode", "LatentODE"),
+    "regressor": ("rivals", "DirectRegressor"),
+    "autoregressive": ("rivals", "AutoregressiveTransformer"),
+    "force_field": ("force_field", "ForceField"),
+}
+"""The trained baselines by the names of their folders: module and class."""
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt")
 
 
@@ -191,3 +201,29 @@ def load_potential(encoder: str = "bundled") -> LearnedPotential | None:
 def load_slots(encoder: str = "bundled") -> SlowFastSlots | None:
     """The slow and fast slots shipped for an encoder, or None where there are none."""
     return _own(SlowFastSlots, "slots") if encoder == "bundled" else None
+
+
+def baseline_class(name: str) -> type[LearnedInterpolator]:
+    """The class of the trained baseline of that name, whose module is imported now.
+
+    Raises:
+        ValueError: if there is no such baseline.
+    """
+    if name not in BASELINES:
+        raise ValueError(f"{name[:80]!r} is not a trained baseline; choose one of: {', '.join(BASELINES)}.")
+    module, kind = BASELINES[name]
+    return getattr(importlib.import_module(f"slap_core.{module}"), kind)
+
+
+def load_baseline(name: str, encoder: str = "bundled") -> LearnedInterpolator | None:
+    """The trained baseline shipped for an encoder, an `Interpolator`, or None where there is none.
+
+    Args:
+        name: one of `BASELINES`.
+        encoder: the name of the encoder.
+
+    Raises:
+        ValueError: if there is no such baseline, or its files are damaged.
+    """
+    kind = baseline_class(name)
+    return _own(kind, name) if encoder == "bundled" and weights_folder(name).is_dir() else None

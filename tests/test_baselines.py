@@ -1,4 +1,4 @@
-"""Zero-order hold, LERP and SLERP at points where their values are known."""
+"""Zero-order hold, LERP, SLERP, the rule and the oracle at points where their values are known."""
 
 import math
 
@@ -6,12 +6,15 @@ import pytest
 import torch
 
 from slap_core import sphere
-from slap_core.baselines import Lerp, Slerp, ZeroOrderHold
+from slap_core.baselines import Lerp, Oracle, Rule, Slerp, ZeroOrderHold
 from slap_core.types import Latents, Result
 
 SEEN = Latents(torch.eye(3, dtype=torch.float64), torch.tensor([1.0, 2.0, 4.0], dtype=torch.float64))
 TIMES = [0.0, 1.5, 2.0, 2.5, 3.0, 9.0]
 METHODS = [ZeroOrderHold(), Lerp(), Slerp()]
+AXES = torch.eye(5, dtype=torch.float64)
+RULE = Rule(empty=AXES[0], thing=AXES[1], middle=sphere.normalize(AXES[1] + AXES[2]))
+THINGS = Latents(AXES[[0, 0, 1, 0]], torch.arange(4, dtype=torch.float64))
 
 
 def test_zero_order_hold_repeats_the_last_anchor_seen():
@@ -78,3 +81,57 @@ def test_bad_times_and_no_anchors_are_refused(method):
         method(SEEN, [2.0, 1.0])
     with pytest.raises(ValueError, match="At least one anchor"):
         method(Latents(SEEN.points[:0], torch.zeros(0)), [0.5])
+
+
+def test_the_rule_says_the_query_in_the_middle_where_an_anchor_shows_a_thing_and_empty_elsewhere():
+    solution = RULE(THINGS, [-1.0, 0.3, 0.6, 1.5, 2.5, 3.5], AXES[3])
+    said = sphere.normalize(AXES[3] + RULE.middle - RULE.thing)
+    torch.testing.assert_close(solution.points, torch.stack([AXES[0]] * 3 + [said] * 2 + [AXES[0]]))
+    torch.testing.assert_close(solution.path(THINGS.times), THINGS.points)
+    assert solution.result is Result.CLOSED_FORM
+
+
+def test_the_rule_answers_every_query_and_none():
+    several = RULE(THINGS, [0.5, 1.5], AXES[[3, 4]]).points
+    torch.testing.assert_close(several[1], RULE(THINGS, [0.5, 1.5], AXES[4]).points)
+    assert several.shape == (2, 2, 5)
+    torch.testing.assert_close(RULE(THINGS, [0.5, 1.5]).points, torch.stack([AXES[0], RULE.middle]))
+    assert RULE(THINGS, THINGS.times, AXES[3]).result is Result.NOTHING_TO_RECOVER
+
+
+def test_the_rule_is_made_of_three_prompts():
+    latents = {"nothing to see": AXES[0], "an object": AXES[1], "an object in the middle": RULE.middle}
+    made = Rule.in_words(lambda prompts: torch.stack([latents[prompt] for prompt in prompts]))
+    assert torch.equal(made(THINGS, [1.5], AXES[3]).points, RULE(THINGS, [1.5], AXES[3]).points)
+
+
+@pytest.mark.usefixtures("unhooked")
+def test_what_the_rule_cannot_use_is_refused():
+    with pytest.raises(ValueError, match=r"A Rule needs three latents of one shape \(dim\), got .*\(4,\)"):
+        Rule(empty=AXES[0], thing=AXES[1], middle=AXES[2, :4])
+    with pytest.raises(ValueError, match="Rule works on the unit sphere"):
+        Rule(empty=AXES[0], thing=2 * AXES[1], middle=AXES[2])
+    with pytest.raises(ValueError, match="Rule works on the unit sphere"):
+        RULE(Latents(2 * THINGS.points, THINGS.times), [0.5])
+    with pytest.raises(ValueError, match="This Rule has prompts of 5 dimensions, got latents of 3; make the Rule with"):
+        RULE(SEEN, TIMES)
+    with pytest.raises(ValueError, match="A query must have the latents' 5 dimensions"):
+        RULE(THINGS, [0.5], AXES[0, :3])
+
+
+def test_the_oracle_returns_the_truth():
+    truth = Latents(AXES[[4, 3, 2]], torch.tensor([0.5, 1.5, 3.5], dtype=torch.float64))
+    solution = Oracle(truth)(THINGS, [0.5, 2.0, 3.5])
+    torch.testing.assert_close(solution.points, torch.stack([AXES[4], AXES[1], AXES[2]]))
+    assert solution.result is Result.CLOSED_FORM
+    assert Oracle(truth)(THINGS, THINGS.times).result is Result.NOTHING_TO_RECOVER
+
+
+def test_what_the_oracle_does_not_know_is_refused():
+    truth = Latents(AXES[[4]], torch.tensor([0.5], dtype=torch.float64))
+    with pytest.raises(ValueError, match=r"the truth at its own times only, and was asked for 1\.5 s; give it the lat"):
+        Oracle(truth)(THINGS, [0.5, 1.5])
+    with pytest.raises(ValueError, match="The oracle needs true latents, got none"):
+        Oracle(truth.select([]))(THINGS, [0.5])
+    with pytest.raises(ValueError, match="The oracle's latents have 5 dimensions, the anchors 3"):
+        Oracle(truth)(SEEN, [1.5])

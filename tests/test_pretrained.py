@@ -9,7 +9,17 @@ from huggingface_hub.errors import EntryNotFoundError, HFValidationError, LocalE
 from tiny import write_encoder
 
 from slap_core import pretrained
-from slap_core.pretrained import load_card, load_encoder, load_potential, load_slots, weights_folder, write_card
+from slap_core.pretrained import (
+    BASELINES,
+    baseline_class,
+    load_baseline,
+    load_card,
+    load_encoder,
+    load_potential,
+    load_slots,
+    weights_folder,
+    write_card,
+)
 from slap_core.types import Clip
 
 CARD = {
@@ -49,6 +59,28 @@ def test_the_bundled_encoder_sees_and_reads():
 def test_networks_of_other_encoders_are_not_there():
     assert load_potential("ViT-B-32/openai") is None
     assert load_slots("ViT-B-32/openai") is None
+
+
+@pytest.mark.parametrize("name", BASELINES)
+def test_a_trained_baseline_is_loaded_where_there_is_one(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "ASSETS", tmp_path)
+    assert load_baseline(name) is None
+    network = baseline_class(name)(16)
+    network.save_pretrained(weights_folder(name))
+    write_card(weights_folder(name), CARD)
+    pretrained._own.cache_clear()
+    found = load_baseline(name)
+    pretrained._own.cache_clear()
+    assert type(found) is type(network)
+    assert all(torch.equal(a, b) for a, b in zip(found.parameters(), network.parameters(), strict=True))
+    assert not found.training
+    assert not any(p.requires_grad for p in found.parameters())
+    assert load_baseline(name, "ViT-B-32/openai") is None
+
+
+def test_a_baseline_that_does_not_exist():
+    with pytest.raises(ValueError, match="'lerp' is not a trained baseline; choose one of: latent_ode, regressor"):
+        load_baseline("lerp")
 
 
 def test_a_written_card_is_read_again(tmp_path):

@@ -236,7 +236,7 @@ def _joined(parts: Sequence[list[dict[str, Tensor]]]) -> GapScenes:
     nodes = max((len(row["times"]) for row in rows), default=0)
     before = torch.tensor([0, *(len(row["anchors"]) for row in rows)]).cumsum(0)[:-1]
 
-    def padded(name: str, value: float = 0.0) -> Tensor:
+    def padded(name: str, value: float | bool = 0.0) -> Tensor:
         return torch.stack(
             [
                 torch.cat([row[name], row[name].new_full((nodes - len(row[name]), *row[name].shape[1:]), value)])
@@ -244,7 +244,7 @@ def _joined(parts: Sequence[list[dict[str, Tensor]]]) -> GapScenes:
             ]
         )
 
-    def ordered(name: str, value: float = 0.0) -> Tensor:
+    def ordered(name: str, value: float | bool = 0.0) -> Tensor:
         """As the solver counts: a free end before the first anchor backwards."""
         table = padded(name, value)
         order = torch.arange(nodes).repeat(len(rows), 1)
