@@ -38,12 +38,14 @@ def test_chance_gets_the_scores_of_chance():
         assert 0 <= low <= value <= high <= 1
 
 
-def test_the_bundled_encoder_is_far_above_chance():
+def test_the_bundled_encoder_sees_what_its_card_says():
+    """On 150 scenes, so with room for their chance: the full measurement is the benchmark's."""
     scores, _ = encoder_benchmark.measure(load_encoder(), seeds("test", 150))
-    assert scores["joint_accuracy"] > 0.7
-    assert scores["empty_accuracy"] > 0.95
-    assert scores["occluder_accuracy"] > 0.9
-    assert scores["retrieval_r1"] > 0.75
+    assert scores["joint_accuracy"] > 0.93
+    assert scores["joint_accuracy_held_out_pairs"] > 0.75
+    assert scores["empty_accuracy"] > 0.98
+    assert scores["occluder_accuracy"] > 0.95
+    assert scores["retrieval_r1"] > 0.85
 
 
 def test_the_command_writes_the_scores(tmp_path, capsys):

@@ -6,6 +6,9 @@ import re
 import pytest
 import yaml
 
+from slap_core.benchmarks.encoder import ROWS as SCORES
+from slap_core.pretrained import load_card, weights_folder
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -50,3 +53,10 @@ def test_pictures_exist_and_are_small(target):
 def test_commands_exist(module):
     path = ROOT / module.replace(".", "/")
     assert path.with_suffix(".py").exists() or (path / "__main__.py").exists()
+
+
+def test_the_encoder_scores_are_those_of_its_card():
+    scores = load_card(weights_folder("encoder"))["scores"]
+    for name, what in SCORES.items():
+        (value,) = re.findall(rf"^\| {re.escape(what)} \| ([\d.]+) \|", TEXT, re.MULTILINE)
+        assert value == f"{scores[f'test {name}']:.3f}", name

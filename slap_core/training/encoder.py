@@ -60,7 +60,7 @@ class EncoderSettings(loop.LoopSettings):
 
     out: pathlib.Path = pathlib.Path("runs/encoder")
     """Folder for the open_clip model, its card and the checkpoint."""
-    steps: int = 1500
+    steps: int = 2500
     """Steps of the optimiser."""
     batch: int = 160
     """Pictures per step, each with its caption."""
