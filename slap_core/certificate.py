@@ -121,6 +121,8 @@ def certify(
     curvature_sampled: float | Float[Tensor, "*#query gap"] | None = None,
     gradient_lipschitz: float | Float[Tensor, "*#query gap"] | None = None,
     gradient_error: float | Float[Tensor, "*#query gap"] | None = None,
+    discretisation_error: Float[Tensor, "*query gap"] | None = None,
+    nodes: Int[Tensor, "*query gap"] | None = None,
 ) -> Certificate:
     """The certificate of a path through `gaps`.
 
@@ -140,6 +142,8 @@ def certify(
         curvature_sampled: the largest eigenvalue at some samples; it is shown and decides nothing.
         gradient_lipschitz: rigorous bound of the norm of P's Hessian.
         gradient_error: eps, the most by which the gradient of P is off along the path.
+        discretisation_error: estimate of how far the path may be from that of infinitely many nodes, radians.
+        nodes: Gauss nodes between two anchors; 0 where the frames are the nodes.
 
     Raises:
         ValueError: if there is not one residual, inspection or agreement per stretch, or a bound is no number.
@@ -161,6 +165,8 @@ def certify(
         "residual": residual.double().flatten(),
         "sigma_1": string_eigenvalue(gaps).repeat(queries),
         "curvature_sampled": _per_stretch("curvature_sampled", curvature_sampled, residual),
+        "discretisation_error": None if discretisation_error is None else discretisation_error.flatten(),
+        "nodes": None if nodes is None else nodes.flatten(),
     }
     columns |= _from_bounds(
         gaps,

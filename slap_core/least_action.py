@@ -25,6 +25,7 @@ from torch import Tensor
 from slap_core.energies import energies
 from slap_core.gaps import time_unit
 from slap_core.problems import Problems, SolverOptions
+from slap_core.solutions import solution_of
 from slap_core.strings import Geometry
 from slap_core.types import Energies, Latents, Path, Potential, Solution
 
@@ -118,7 +119,10 @@ class LeastAction:
             ValueError: if there is no anchor, the latents are not unit (on the sphere), the query does not fit them,
                 the times do not strictly increase, or the potential is not finite along the geodesic.
         """
-        return self.scan(seen, times, query, couplings=[self.coupling], stiffness=stiffness)[0]
+        *_, solutions = self.scan_chunks(
+            seen, times, query, couplings=[self.coupling], stiffness=stiffness, inspected=True
+        )
+        return solutions[0]
 
     def scan(
         self,
@@ -129,7 +133,10 @@ class LeastAction:
         couplings: Sequence[float],
         stiffness: Float[Tensor, "anchor"] | Sequence[float] | None = None,
     ) -> list[Solution]:
-        """The solutions for several lambdas, in their order, from one batch; arguments as for a call."""
+        """The solutions for several lambdas, in their order, from one batch; arguments as for a call.
+
+        Their certificates do not look at the Hessian: solve again at the lambda that matters.
+        """
         *_, solutions = self.scan_chunks(seen, times, query, couplings=couplings, stiffness=stiffness)
         return solutions
 
@@ -141,8 +148,12 @@ class LeastAction:
         *,
         couplings: Sequence[float],
         stiffness: Float[Tensor, "anchor"] | Sequence[float] | None = None,
+        inspected: bool = False,
     ) -> Iterator[list[Solution]]:
-        """What `scan` returns, yielded last; before it, after each chunk of work, an empty list: a place to stop."""
+        """What `scan` returns, yielded last; before it, after each chunk of work, an empty list: a place to stop.
+
+        `inspected` certificates look at the Hessian's spectrum at each solution.
+        """
         couplings = torch.as_tensor([float(value) for value in couplings], dtype=torch.float64)
         if not len(couplings) or not bool((couplings.isfinite() & (couplings >= 0)).all()):
             raise ValueError(f"couplings must be finite numbers of at least 0, got {couplings.tolist()}.")
@@ -153,7 +164,7 @@ class LeastAction:
         for index, source in problems.again():
             problems.solve(index, source)
             yield []
-        yield [problems.solution(k) for k in range(len(couplings))]
+        yield [solution_of(problems, k, inspected=inspected) for k in range(len(couplings))]
 
     def energies(
         self,

@@ -17,11 +17,10 @@ from torch import Tensor
 
 from slap_core import descent, sphere
 from slap_core.action import DiscreteAction
-from slap_core.certificate import certify, result_of
-from slap_core.energies import energies
+from slap_core.certificate import Inspection, in_order, inspect
 from slap_core.gaps import Gaps, find_gaps
 from slap_core.strings import Geometry
-from slap_core.types import Latents, Path, Potential, Solution
+from slap_core.types import Latents, Potential
 
 __all__ = ["Problems", "SolverOptions"]
 
@@ -191,9 +190,10 @@ class Problems:
         finer = False
         if source is not None:
             old = int(self.nodes.view(-1)[source[0]])
-            start = torch.stack([self.paths[int(k)] for k in source]).to(z)
             finer = nodes is not None and old != nodes
-            z = self._action(index, old).string.at(start, action.string.elapsed()) if finer else start
+            coarse = self._action(index, old) if finer else action
+            z = self._stored(source, coarse)
+            z = coarse.string.at(z, action.string.elapsed()) if finer else z
         limits = {"tolerance": options.tolerance, "iterations": options.max_iterations}
         if options.method == "adam":
             found = descent.adam(action, z, learning_rate=options.learning_rate, **limits)
@@ -218,7 +218,10 @@ class Problems:
         if nodes is not None:
             error = action.string.error(found.z).cpu()
             self.error.view(-1)[index[kept]] = error[kept]
-        self.paths.update((int(k), path) for k, path, new in zip(index, found.z.cpu(), kept, strict=True) if new)
+        count = self.gaps.count[index % len(self.gaps)] if nodes is None else torch.full_like(index, found.z.shape[1])
+        for k, path, length, new in zip(index.tolist(), found.z.cpu(), count.tolist(), kept, strict=True):
+            if new:
+                self.paths[k] = path[:length]
         gap, row = index % len(self.gaps), index // len(self.gaps)
         problem, node, recovered = self._nodes(gap)
         new = kept[problem]
@@ -246,6 +249,14 @@ class Problems:
             stiffness=self.stiffness,
         )
 
+    def _stored(self, index: Tensor, action: DiscreteAction) -> Float[Tensor, "batch node dim"]:
+        """What was found for the problems at `index`, at the nodes of their actions."""
+        z = action.geodesic()
+        for row, k in enumerate(index.tolist()):
+            path = self.paths[k]
+            z[row, : len(path)] = path.to(z)
+        return z
+
     def _on_frames(self) -> bool:
         return self.options.discretisation == "frames" or self.options.method == "adam"
 
@@ -256,49 +267,24 @@ class Problems:
             return torch.frexp(self.gaps.count.double()).exponent.long()
         return 4 * (self.gaps.soft >= 0).sum(1) + 2 * self.gaps.free.long() + self.gaps.ends_soft().long()
 
-    def solution(self, k: int) -> Solution:
-        """What was found at the k-th lambda."""
-        options, gaps = self.options, self.gaps
-        recovered = gaps.times[~gaps.is_anchor]
-        hard = torch.ones(len(self.seen.times), dtype=torch.bool) if self.stiffness is None else self.stiffness.isinf()
-        times, order = torch.cat([self.seen.times[hard], recovered]).sort()
-        points = self.points[:, k]
-        known = self.seen.points.detach().cpu().to(points.dtype)[hard]
-        nodes = torch.cat([known.expand(len(points), *known.shape), points], 1)[:, order]
-        interpolation = "geodesic" if options.geometry == "sphere" else "linear"
-        path = Path(nodes[0] if self.single else nodes, times, interpolation)
-        certificate = certify(
-            gaps,
-            self.residual[:, k],
-            tolerance=options.tolerance,
-            coupling=float(self.couplings[k]),
-            mass=options.mass,
-            iterations=int(self.iterations[:, k].max()) if len(gaps) else 0,
-        )
-        found = energies(
-            path,
-            options.potential,
-            self.query if self.query is None or not self.single else self.query[0],
-            anchor_times=self.seen.times[hard],
-            coupling=float(self.couplings[k]),
-            mass=options.mass,
-            time_unit_seconds=gaps.time_unit_seconds,
-            geometry=options.geometry,
-            device=self.anchors.device,
-        )
-        if len(self.history):  # what was minimised: a few frames may be too coarse a grid for the action
-            action = self.history[-1, :, k].to(found.action)
-            found = dataclasses.replace(found, action=action[0] if self.single else action)
-        lasted = int(self.iterations[:, k].max()) + 1 if len(gaps) else 0
-        return Solution(
-            method="SLAP",
-            path=path,
-            times=self.requested,
-            result=result_of(certificate, stalled=bool(self.stalled[:, k].any())),
-            certificate=certificate,
-            energies=found,
-            history=self.history[:lasted, :, k].sum((1, 2)),
-        )
+    def inspect(self, k: int, *, steps: int = 16, dense_limit: int = 300) -> Inspection | None:
+        """The spectrum and the forces at the solutions of the k-th lambda; None where there is no stretch.
+
+        Args:
+            k: number of the lambda.
+            steps: of Lanczos's method.
+            dense_limit: Hessians of at most so many unknowns are diagonalised instead.
+        """
+        gap = torch.arange(len(self.gaps))
+        index = ((torch.arange(len(self.residual))[:, None] * len(self.couplings) + k) * len(self.gaps) + gap).flatten()
+        parts, order = [], []
+        with torch.inference_mode(False), torch.no_grad():
+            for some in self.chunks(index):
+                action = self._action(some, int(self.nodes.view(-1)[some[0]]) or None)
+                z = self._stored(some, action)
+                parts.append(inspect(action, z, weight=action.string.weight, steps=steps, dense_limit=dense_limit))
+                order.append(some)
+        return in_order(parts, torch.cat(order)) if parts else None
 
     def _query(self, which: Tensor) -> Tensor | None:
         if self.query is None or self.single:

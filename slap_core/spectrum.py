@@ -81,11 +81,10 @@ def kinetic_floor(
     matrix = action.string.floor(z)
     if action.spring is not None:
         matrix = matrix + torch.diag_embed(action.spring_floor(z))
-    # What is no node must not count as a soft one.
-    padding = torch.diag_embed(
-        torch.where(action.string.exists(), 0.0, matrix.abs().sum(-1).amax(-1, keepdim=True) + 1)
-    )
-    matrix = matrix + padding
+    # What is no node is coupled to none and must not count as a soft one.
+    exists = action.string.exists()
+    stiffest = matrix.abs().sum(-1).amax(-1, keepdim=True) + 1
+    matrix = matrix * (exists[:, :, None] & exists[:, None, :]) + torch.diag_embed(torch.where(exists, 0.0, stiffest))
     definite = torch.linalg.eigvalsh(matrix)[:, 0] > 0
     held = torch.where(definite[:, None, None], matrix, torch.eye(matrix.shape[-1]).to(matrix))
     floor = _softest(torch.linalg.inv(held), weight)

@@ -46,6 +46,10 @@ class Stretch:
     """Largest preconditioned step of any node, radians; None where it is no number."""
     sigma_1: float
     """Smallest eigenvalue of the string, 1/T^2."""
+    nodes: int | None = None
+    """Gauss nodes between two anchors; 0 where the frames are the nodes."""
+    discretisation_error: float | None = None
+    """Estimate of how far the path may be from that of infinitely many nodes, radians. It bounds nothing."""
     kinetic_floor: float | None = None
     """Lower bound of the kinetic energy's Hessian at this path: mu sigma_1, on the sphere a bound from its angles."""
     geodesic_eigenvalue: float | None = None

@@ -38,7 +38,7 @@ def test_a_force_with_a_potential_finds_the_path_of_least_action(coupling):
     network = quiet(ForceField, coupling=coupling)
     network.force = gradient_of(bumps)
     found = network(SEEN, TIMES, QUERIES)
-    expected = LeastAction(bumps, coupling=coupling)(SEEN, TIMES, QUERIES)
+    expected = LeastAction(bumps, coupling=coupling, discretisation="frames")(SEEN, TIMES, QUERIES)
     assert found.result is expected.result is Result.CONVERGED
     torch.testing.assert_close(found.points, expected.points, atol=1e-4, rtol=0)
 

@@ -1,0 +1,67 @@
+"""What was found, for a person: the path through anchors and frames, its energies, its certificate."""
+
+import dataclasses
+
+import torch
+
+from slap_core.certificate import certify, result_of
+from slap_core.energies import energies
+from slap_core.problems import Problems
+from slap_core.types import Path, Solution
+
+__all__ = ["solution_of"]
+
+
+def solution_of(problems: Problems, k: int, *, inspected: bool = True) -> Solution:
+    """The solution at the k-th lambda, once everything is solved.
+
+    Args:
+        problems: solved.
+        k: number of the lambda.
+        inspected: whether the certificate looks at the Hessian's spectrum, which costs about as much as solving.
+    """
+    options, gaps = problems.options, problems.gaps
+    recovered = gaps.times[~gaps.is_anchor]
+    stiffness = problems.stiffness
+    hard = torch.ones(len(problems.seen.times), dtype=torch.bool) if stiffness is None else stiffness.isinf()
+    times, order = torch.cat([problems.seen.times[hard], recovered]).sort()
+    points = problems.points[:, k]
+    known = problems.seen.points.detach().cpu().to(points.dtype)[hard]
+    nodes = torch.cat([known.expand(len(points), *known.shape), points], 1)[:, order]
+    path = Path(nodes[0] if problems.single else nodes, times, "geodesic" if options.geometry == "sphere" else "linear")
+    iterations = int(problems.iterations[:, k].max()) if len(gaps) else 0
+    certificate = certify(
+        gaps,
+        problems.residual[:, k],
+        tolerance=options.tolerance,
+        coupling=float(problems.couplings[k]),
+        mass=options.mass,
+        iterations=iterations,
+        geometry=options.geometry,
+        inspection=problems.inspect(k) if inspected else None,
+        discretisation_error=problems.error[:, k],
+        nodes=problems.nodes[:, k],
+    )
+    found = energies(
+        path,
+        options.potential,
+        problems.query if problems.query is None or not problems.single else problems.query[0],
+        anchor_times=problems.seen.times[hard],
+        coupling=float(problems.couplings[k]),
+        mass=options.mass,
+        time_unit_seconds=gaps.time_unit_seconds,
+        geometry=options.geometry,
+        device=problems.anchors.device,
+    )
+    if len(problems.history):  # what was minimised: a few frames may be too coarse a grid for the action
+        action = problems.history[-1, :, k].to(found.action)
+        found = dataclasses.replace(found, action=action[0] if problems.single else action)
+    return Solution(
+        method="SLAP",
+        path=path,
+        times=problems.requested,
+        result=result_of(certificate, stalled=bool(problems.stalled[:, k].any())),
+        certificate=certificate,
+        energies=found,
+        history=problems.history[: iterations + 1, :, k].sum((1, 2)),
+    )
