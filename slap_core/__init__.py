@@ -14,7 +14,7 @@ _HOME = {
     "baselines": ("Lerp", "Slerp", "ZeroOrderHold"),
     "fitting": ("fit_slots",),
     "least_action": ("LeastAction",),
-    "potential": ("LearnedPotential", "StaticPotential"),
+    "potential": ("Potential", "StaticPotential"),
     "pretrained": ("load_encoder", "load_potential", "load_slots"),
     "slots": ("FastSlots", "SlowFastSlots", "SlowSlots"),
     "stages": ("Analysis", "Settings"),

@@ -7,7 +7,7 @@ import torch
 
 from slap_core import sphere
 from slap_core.encoders import from_folder
-from slap_core.potential import GRADIENT_NORM, LearnedPotential, median_gradient_norm
+from slap_core.potential import GRADIENT_NORM, Potential, calibrate, median_gradient_norm
 from slap_core.pretrained import load_card, load_encoder
 from slap_core.training import alignment
 from slap_core.training import encoder as encoder_trainer
@@ -169,9 +169,9 @@ def test_info_nce_of_a_constant_is_the_logarithm():
 
 def test_calibration_gives_the_gradient_its_norm():
     torch.manual_seed(0)
-    potential = LearnedPotential(8, width=16, spectral_norm=False)
+    potential = Potential(8, width=16, spectral_norm=False)
     pairs, queries = sphere.normalize(torch.randn(50, 2, 8)), sphere.normalize(torch.randn(50, 8))
-    potential_trainer.calibrate(potential, pairs, queries)
+    calibrate(potential, pairs, queries)
     fraction = torch.linspace(0, 1, 9)[1:-1].expand(50, -1)
     points = sphere.slerp(pairs[:, :1].expand(-1, 7, -1), pairs[:, 1:].expand(-1, 7, -1), fraction)
     assert median_gradient_norm(potential, points, queries[:, None]) == pytest.approx(GRADIENT_NORM, rel=1e-4)
@@ -190,5 +190,5 @@ def test_a_short_training_of_encoder_and_potential(tmp_path, monkeypatch):
     line = f"--out {tmp_path / 'potential'} --encoder local-dir:{tmp_path / 'encoder'} --steps 10 --pictures 64"
     potential_trainer.main(f"{line} --batch 16 --image-size 32 --log-every 5 --width 16 --device cpu".split())
     assert json.loads((tmp_path / "potential" / "config.json").read_text())["dim"] == 16
-    potential = LearnedPotential.from_pretrained(tmp_path / "potential")
+    potential = Potential.from_pretrained(tmp_path / "potential")
     assert float(potential.scale) > 1

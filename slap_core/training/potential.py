@@ -26,16 +26,16 @@ from torch import Tensor
 
 from slap_core import sphere
 from slap_core.encoders import OpenClipEncoder
-from slap_core.potential import GRADIENT_NORM, LearnedPotential, median_gradient_norm
+from slap_core.potential import Potential, calibrate
 from slap_core.pretrained import load_encoder, write_card
 from slap_core.training import command_line, loop
 from slap_core.training.claims import Facts, draw_claims
 from slap_core.training.pictures import draw_pictures
 from slap_core.training.sentences import sentences
 from slap_core.tunnel_world import seeds
-from slap_core.types import Potential
+from slap_core.types import PotentialFunction
 
-__all__ = ["PotentialSettings", "calibrate", "info_nce", "main", "sobolev", "train"]
+__all__ = ["PotentialSettings", "info_nce", "main", "sobolev", "train"]
 
 VALIDATION_PAIRS = 256
 
@@ -77,7 +77,7 @@ class Batch:
     truth: Bool[Tensor, "image claim"]
 
 
-def info_nce(potential: Potential, batch: Batch, *, tau: float) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+def info_nce(potential: PotentialFunction, batch: Batch, *, tau: float) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """The loss in nat, and the share of claims whose highest latent is one of which they are true."""
     values = potential(batch.latents[None], batch.queries[:, None])  # (claim, image)
     own = torch.eye(len(values), dtype=torch.bool, device=values.device)
@@ -87,7 +87,7 @@ def info_nce(potential: Potential, batch: Batch, *, tau: float) -> tuple[Float[T
     return F.cross_entropy(logits, target), right
 
 
-def sobolev(potential: LearnedPotential, batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
+def sobolev(potential: Potential, batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
     """E |grad_z f|^2 at random points of the geodesics between pictures of the batch."""
     other = batch.latents.roll(1, 0)
     fraction = torch.rand(len(other), generator=generator).to(other)
@@ -125,32 +125,12 @@ def batches(
         yield Batch(latents[chosen], queries, claims.true_of(shown))
 
 
-def calibrate(
-    potential: LearnedPotential, latents: Float[Tensor, "pair 2 dim"], queries: Float[Tensor, "pair dim"]
-) -> float:
-    """Scale the potential so that its median tangential gradient along SLERP paths is 8; returns the factor.
-
-    Args:
-        potential: changed in place; its mean over the paths becomes 0.
-        latents: the two ends of each path.
-        queries: one for each path.
-    """
-    fraction = torch.linspace(0, 1, 9, device=latents.device)[1:-1]
-    ends = (latents[:, None, 0], latents[:, None, 1])
-    points = sphere.slerp(*(end.expand(-1, len(fraction), -1) for end in ends), fraction.expand(len(latents), -1))
-    factor = GRADIENT_NORM / median_gradient_norm(potential, points, queries[:, None])
-    with torch.no_grad():
-        potential.shift += potential(points, queries[:, None]).mean() / potential.scale
-        potential.scale *= factor
-    return factor
-
-
-def train(settings: PotentialSettings) -> tuple[LearnedPotential, dict[str, float]]:
+def train(settings: PotentialSettings) -> tuple[Potential, dict[str, float]]:
     """The trained and calibrated potential, on the CPU, and its scores."""
     device = loop.resolve_device(settings.device)
     encoder = load_encoder(settings.encoder, device=str(device))
     potential = loop.initialise(
-        lambda: LearnedPotential(encoder.dim, width=settings.width, depth=settings.depth), seed=settings.seed
+        lambda: Potential(encoder.dim, width=settings.width, depth=settings.depth), seed=settings.seed
     ).to(device)
 
     def objective(batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
