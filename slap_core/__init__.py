@@ -12,7 +12,7 @@ from typing import Any
 _HOME = {
     "analysis": ("analyse", "analyse_stages"),
     "baselines": ("Lerp", "Slerp", "ZeroOrderHold"),
-    "fitting": ("fit_slots",),
+    "fitting": ("fit_potential", "fit_slots"),
     "least_action": ("LeastAction",),
     "potential": ("Potential", "StaticPotential"),
     "pretrained": ("load_encoder", "load_potential", "load_slots"),
