@@ -17,7 +17,6 @@ settings here).
 import dataclasses
 import math
 from collections.abc import Iterator
-from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -31,38 +30,14 @@ from slap_core.pretrained import load_encoder
 from slap_core.training import loop
 from slap_core.training.claims import Facts, draw_claims
 from slap_core.training.pictures import draw_pictures
-from slap_core.training.potential_settings import PotentialSettings
+from slap_core.training.potential_settings import PaperSettings
 from slap_core.training.sentences import sentences
 from slap_core.tunnel_world import seeds
 from slap_core.types import PotentialFunction
 
-__all__ = ["PaperSettings", "info_nce", "sobolev", "train"]
+__all__ = ["info_nce", "sobolev", "train"]
 
 VALIDATION_PAIRS = 256
-
-
-@dataclasses.dataclass(frozen=True)
-class PaperSettings(PotentialSettings):
-    """Settings of the paper's recipe."""
-
-    objective: Literal["paper", "solver"] = "paper"
-    """By the paper's losses on pictures and claims, or through the solver."""
-    steps: int = 800
-    """Steps of the optimiser."""
-    batch: int = 128
-    """Pictures per step, each with a claim; the others are its negatives."""
-    learning_rate: float = 2e-3
-    """The highest learning rate."""
-    spectral_norm: bool = True
-    """Whether every layer has spectral norm at most 1."""
-    tau: float = 0.003
-    """Temperature of InfoNCE: small, for spectral norm keeps f within a few hundredths."""
-    gamma: float = 0.1
-    """Weight of the Sobolev penalty."""
-    pictures: int = 8192
-    """Pictures that are drawn and encoded, once; each step takes some of them and makes new claims about them."""
-    image_size: int = 96
-    """Pixels of a side of the pictures."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -6,7 +6,6 @@ From Tunnel World, drawn and encoded once and kept in a file, or from a folder o
 import dataclasses
 import json
 import pathlib
-from typing import Protocol
 
 import safetensors
 import safetensors.torch
@@ -18,6 +17,7 @@ from slap_core.encoders import OpenClipEncoder
 from slap_core.gaps import Gaps
 from slap_core.shaping import Stretches
 from slap_core.training.gap_scenes import QUERIES, GapScenes, draw_gap_scenes
+from slap_core.training.potential_settings import SolverSettings
 from slap_core.training.video_folder import Folder, read_captions, read_folder, stretches_of_clips
 from slap_core.tunnel_world import COLOURS, seeds
 
@@ -25,20 +25,6 @@ __all__ = ["Lessons", "lessons_of_folder", "lessons_of_scenes", "load", "save", 
 
 ELSEWHERE = 0.3
 """What the nodes at which nothing is hidden count together, in training."""
-
-
-class Material(Protocol):
-    """The settings that say what to draw or to read."""
-
-    encoder: str
-    scenes: int
-    validation_scenes: int
-    image_size: int
-    data: pathlib.Path | None
-    videos: pathlib.Path | None
-    captions: pathlib.Path | None
-    stretches_per_video: int
-    seed: int
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -92,7 +78,7 @@ def stretches_of_scenes(scenes: GapScenes, *, elsewhere: float = ELSEWHERE) -> S
     )
 
 
-def lessons_of_scenes(encoder: OpenClipEncoder, settings: Material) -> Lessons:
+def lessons_of_scenes(encoder: OpenClipEncoder, settings: SolverSettings) -> Lessons:
     """Stretches of Tunnel World's training and validation scenes, from the settings' file where that exists.
 
     Raises:
@@ -113,10 +99,11 @@ def lessons_of_scenes(encoder: OpenClipEncoder, settings: Material) -> Lessons:
     return lessons
 
 
-def lessons_of_folder(encoder: OpenClipEncoder, settings: Material) -> Lessons:
+def lessons_of_folder(encoder: OpenClipEncoder, settings: SolverSettings) -> Lessons:
     """Stretches of a folder's videos: every fifth video is for validation, or of a single one the end."""
     captions = read_captions(settings.captions) if settings.captions is not None else None
     folder = read_folder(settings.videos, encoder, captions=captions)
+    print(f"{len(folder.names)} videos, {len(folder.skipped)} skipped", flush=True)
     clips = range(len(folder.latents))
     judging, learning = list(clips[::5]), [k for k in clips if k % 5]
     if not learning:
@@ -130,7 +117,6 @@ def lessons_of_folder(encoder: OpenClipEncoder, settings: Material) -> Lessons:
         parts = [whole.select(torch.arange(len(whole))[part]) for part in (slice(cut, None), slice(cut))]
         folder = Folder(tuple(parts), folder.names * 2, folder.captions * 2, folder.skipped)
         judging, learning = [0], [1]
-    print(f"{len(folder.names)} videos, {len(folder.skipped)} skipped", flush=True)
     train, validation = (
         stretches_of_clips(folder, some, drawn=settings.stretches_per_video, seed=settings.seed)
         for some in (learning, judging)
@@ -149,7 +135,7 @@ def save(file: pathlib.Path, lessons: Lessons, wanted: dict[str, str | int]) -> 
             tensors[f"{split}.gaps.{name}"] = getattr(part.gaps, name)
     file.parent.mkdir(parents=True, exist_ok=True)
     about = {"wanted": json.dumps(wanted, sort_keys=True), "names": json.dumps(lessons.names)}
-    safetensors.torch.save_file({key: value.cpu().contiguous() for key, value in tensors.items()}, file, about)
+    safetensors.torch.save_file({key: value.cpu().contiguous().clone() for key, value in tensors.items()}, file, about)
 
 
 def load(file: pathlib.Path, wanted: dict[str, str | int]) -> Lessons:

@@ -17,6 +17,7 @@ import torch
 from slap_core.cards import write_card
 from slap_core.curvature import global_bounds
 from slap_core.training import command_line, info_nce, through_solver
+from slap_core.training.potential_settings import PaperSettings, SolverSettings
 
 __all__ = ["main"]
 
@@ -35,8 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     first.add_argument("--objective", choices=tuple(WHAT), default="solver")
     objective = first.parse_known_args(arguments)[0].objective
     kind, trainer = {
-        "paper": (info_nce.PaperSettings, info_nce.train),
-        "solver": (through_solver.SolverSettings, through_solver.train),
+        "paper": (PaperSettings, info_nce.train),
+        "solver": (SolverSettings, through_solver.train),
     }[objective]
     settings = command_line.parse(kind, f"Train a potential, objective {objective}.", arguments)
     if settings.threads:
@@ -63,8 +64,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
 
 
-def _material(settings: info_nce.PaperSettings | through_solver.SolverSettings) -> str:
-    if isinstance(settings, info_nce.PaperSettings):
+def _material(settings: PaperSettings | SolverSettings) -> str:
+    if isinstance(settings, PaperSettings):
         return f"{settings.pictures:,} pictures of Tunnel World training scenes, encoder {settings.encoder}"
     if settings.videos is not None:
         return f"the videos of a folder ({pathlib.Path(settings.videos).name}), encoder {settings.encoder}"

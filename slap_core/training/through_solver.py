@@ -20,7 +20,6 @@ Source: ours; the paper trains by InfoNCE and the Sobolev penalty alone.
 
 import dataclasses
 import math
-import pathlib
 from collections.abc import Iterator, Sequence
 
 import torch
@@ -35,76 +34,14 @@ from slap_core.pretrained import load_encoder
 from slap_core.shaping import Stretches
 from slap_core.training import loop
 from slap_core.training.lessons import Lessons, lessons_of_folder, lessons_of_scenes
-from slap_core.training.potential_settings import PotentialSettings
+from slap_core.training.potential_settings import SolverSettings
 
-__all__ = ["SolverSettings", "assess", "contrast", "train"]
+__all__ = ["assess", "contrast", "train"]
 
 COUPLINGS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 """The lambdas among which validation chooses."""
 TUBE = 0.05
 """Radius of the tube around solved validation paths in which the card bounds the curvature."""
-
-
-@dataclasses.dataclass(frozen=True)
-class SolverSettings(PotentialSettings):
-    """Settings of the training through the solver.
-
-    Raises:
-        ValueError: for a value out of range, or captions without videos.
-    """
-
-    steps: int = 1200
-    """Steps of the optimiser."""
-    batch: int = 32
-    """Stretches per step."""
-    learning_rate: float = 2e-3
-    """The highest learning rate."""
-    context: bool = True
-    """Whether the potential is told the two anchors of the gap."""
-    coupling_low: float = 0.1
-    """Lambda is drawn between this..."""
-    coupling_high: float = 0.5
-    """... and this, evenly in its logarithm, in units of the untrained, calibrated potential."""
-    margin_weight: float = 0.1
-    """a: of the margin over several starts."""
-    margin_stretches: int = 4
-    """Of a batch, those that are started elsewhere as well; 0 for none."""
-    excess_weight: float = 0.01
-    """b: of Lambda above 0.8."""
-    contrast_weight: float = 0.002
-    """c: of InfoNCE."""
-    tau: float = 2.0
-    """Temperature of InfoNCE, in units of the calibrated potential."""
-    gamma: float = 0.001
-    """Weight of the Sobolev penalty."""
-    scenes: int = 1536
-    """Tunnel World scenes that are drawn and encoded, once."""
-    validation_scenes: int = 256
-    """Those to choose lambda by and to be judged by."""
-    image_size: int = 96
-    """Pixels of a side of the pictures."""
-    data: pathlib.Path | None = None
-    """Keep what was drawn and encoded in this .safetensors file, or take it from there."""
-    videos: pathlib.Path | None = None
-    """A folder of videos to learn from in place of Tunnel World."""
-    captions: pathlib.Path | None = None
-    """A CSV with the columns video and caption, for the queries."""
-    stretches_per_video: int = 64
-    """Drawn of each video."""
-    compare: pathlib.Path | None = None
-    """A folder with another potential to judge beside this one."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 < self.coupling_low <= self.coupling_high:
-            raise ValueError(
-                f"coupling_low must be above 0 and at most coupling_high, got {self.coupling_low} and "
-                f"{self.coupling_high}."
-            )
-        if self.captions is not None and self.videos is None:
-            raise ValueError("captions need --videos, the folder whose files they describe.")
-        if not 0 <= self.margin_stretches <= self.batch:
-            raise ValueError(f"margin_stretches must lie in 0 to {self.batch}, got {self.margin_stretches}.")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -206,7 +143,7 @@ def train(settings: SolverSettings) -> tuple[Potential, dict[str, float]]:
         return {"loss": loss, **losses}
 
     log = loop.fit(potential, objective, lambda first: batches(material, settings, first), settings)
-    exported = potential.exported() if settings.spectral_norm else potential.eval().requires_grad_(False)
+    exported = (potential.exported() if settings.spectral_norm else potential).eval().requires_grad_(False)
     scores = {f"train {name}": value for name, value in log[-1].items() if name not in ("step", "steps_per_second")}
     scores |= {"calibration": calibrate(exported, *_ends(lessons.validation, settings.seed))}
     scores |= judged(exported, lessons, seed=settings.seed)
