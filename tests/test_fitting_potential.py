@@ -46,6 +46,15 @@ def test_a_fit_recovers_noisy_latents_better_than_slerp():
     assert fitted < 0.95 * drift(Slerp()(seen, dropped.times).points, dropped.points).mean()
 
 
+def test_a_fit_is_made_for_its_coupling():
+    """A tenth of lambda, ten times the scale: the same pull."""
+    clip, query = noisy_clip(25)
+    one, other = (fit_potential(clip, query, coupling=coupling, steps=3) for coupling in (0.5, 0.05))
+    assert other.fitted.coupling == 0.05
+    assert one.fitted.fitted == pytest.approx(other.fitted.fitted, rel=1e-3)
+    assert float(other.scale) == pytest.approx(10 * float(one.scale), rel=1e-3)
+
+
 def test_where_slerp_is_exact_nothing_pulls():
     clip, query = smooth_clip()
     potential = fit_potential(clip, query, steps=5)
@@ -93,6 +102,8 @@ def test_what_cannot_be_fitted_is_refused(unhooked):
     clip, query = noisy_clip(9)
     with pytest.raises(ValueError, match=r"needs queries of shape \(queries, 16\) and at least 1 step, got \(1, 15\)"):
         fit_potential(clip, query[:, 1:])
+    with pytest.raises(ValueError, match="for a coupling above 0, got 0"):
+        fit_potential(clip, query, coupling=0)
     with pytest.raises(ValueError, match="and 0 steps"):
         fit_potential(clip, query, steps=0)
     with pytest.raises(ValueError, match=r"fit_potential \(queries\) works on the unit sphere"):

@@ -8,7 +8,8 @@ Some anchors are never learned from. On stretches around them the strength of th
 other is better than SLERP by more than a standard error: what is returned is never worse there than SLERP, and its
 `fitted` record says by how much it is better.
 
-The scale is chosen so that lambda = 0.5 is the pull that was found best; lambda = 0 is SLERP as ever.
+The scale is chosen so that the lambda that was asked for is the pull that was found best, whatever the norm of the
+gradient; lambda = 0 is SLERP as ever.
 """
 
 import dataclasses
@@ -27,8 +28,6 @@ from slap_core.types import Latents
 
 __all__ = ["FitRecord", "fit_potential", "fit_potential_steps", "leave_out"]
 
-COUPLING = 0.5
-"""The lambda that is fitted for."""
 STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """Of the pull, compared on the anchors that were not learned from; the first is none."""
 EVERY = 3
@@ -44,11 +43,13 @@ class FitRecord:
     slerp: float
     """Mean drift (1 - cos) of SLERP there; NaN where the clip has too few frames to judge."""
     fitted: float
-    """That of the path of least action at lambda = 0.5, with the strength that was chosen by it."""
+    """That of the path of least action, with the strength that was chosen by it."""
     strength: float
     """0: no pull, for none was better than SLERP."""
     judged: int
     """Frames that were left out to judge by."""
+    coupling: float
+    """The lambda that the scale is made for."""
 
     @property
     def sentence(self) -> str:
@@ -70,6 +71,7 @@ def fit_potential(
     latents: Latents,
     queries: Float[Tensor, "query dim"],
     *,
+    coupling: float = 0.5,
     steps: int = 60,
     seed: int = 0,
     on_step: Callable[[Progress], None] | None = None,
@@ -79,14 +81,16 @@ def fit_potential(
     Args:
         latents: the anchors, unit; on the CPU or a GPU, where the potential will be too.
         queries: unit latents of what may be asked; the same frames are the answer to each.
+        coupling: the lambda, above 0, with which the potential will be used.
         steps: of the optimiser, 1 or more; 60 take some seconds.
         seed: of initial weights and of the choice of stretches.
         on_step: told after each step; what it raises ends the fit.
 
     Raises:
-        ValueError: if latents or queries are not unit vectors of the same dimension, or `steps` is below 1.
+        ValueError: if latents or queries are not unit vectors of the same dimension, or `steps` is below 1 or
+            `coupling` not above 0.
     """
-    fit = fit_potential_steps(latents, queries, steps=steps, seed=seed)
+    fit = fit_potential_steps(latents, queries, coupling=coupling, steps=steps, seed=seed)
     while True:
         try:
             progress = next(fit)
@@ -100,6 +104,7 @@ def fit_potential_steps(
     latents: Latents,
     queries: Float[Tensor, "query dim"],
     *,
+    coupling: float = 0.5,
     steps: int = 60,
     seed: int = 0,
     batch: int = 16,
@@ -111,6 +116,7 @@ def fit_potential_steps(
     Args:
         latents: the anchors, unit.
         queries: unit latents of what may be asked.
+        coupling: the lambda, above 0, with which the potential will be used.
         steps: of the optimiser, 1 or more.
         seed: of initial weights and of the choice of stretches.
         batch: stretches a step.
@@ -118,7 +124,8 @@ def fit_potential_steps(
         learning_rate: the highest; it falls to 0 linearly.
 
     Raises:
-        ValueError: if latents or queries are not unit vectors of the same dimension, or `steps` is below 1.
+        ValueError: if latents or queries are not unit vectors of the same dimension, or `steps` is below 1 or
+            `coupling` not above 0.
     """
     points = latents.points.detach().float()
     if queries.ndim != 2 or not len(queries) or queries.shape[1] != points.shape[1] or steps < 1:
@@ -126,6 +133,8 @@ def fit_potential_steps(
             f"Fitting a potential needs queries of shape (queries, {points.shape[1]}) and at least 1 step, got "
             f"{tuple(queries.shape)} and {steps} steps; encode the queries with the clip's encoder."
         )
+    if not coupling > 0:
+        raise ValueError(f"A potential is fitted for a coupling above 0, got {coupling}; with 0 nothing pulls.")
     sphere.require_unit("fit_potential (latents)", points)
     sphere.require_unit("fit_potential (queries)", queries)
     queries = queries.detach().to(points)
@@ -138,12 +147,12 @@ def fit_potential_steps(
     learned[judged] = False
     known = Latents(points[learned.to(points.device)], latents.times[learned])
     if not len(judged) or len(known) < 3:
-        return _without_pull(potential, FitRecord(float("nan"), float("nan"), 0.0, 0))
+        return _without_pull(potential, FitRecord(float("nan"), float("nan"), 0.0, 0, coupling))
     unit = time_unit(latents.times, (latents.times[1:] + latents.times[:-1]) / 2)
     lessons = _each_left_out(known, torch.arange(1, len(known) - 1), queries, unit)
     test = _each_left_out(latents, judged, queries, unit)
     with torch.no_grad():  # begin with a pull of a tenth of a radian, well within what converges
-        potential.scale *= 0.8 / median_gradient_norm(potential, points, queries[0])
+        potential.scale *= 0.4 / (coupling * median_gradient_norm(potential, points, queries[0]))
     potential.train()
     optimizer = torch.optim.Adam(potential.parameters(), lr=learning_rate)
     generator = torch.Generator().manual_seed(seed)
@@ -151,17 +160,17 @@ def fit_potential_steps(
         optimizer.param_groups[0]["lr"] = learning_rate * (1 - step / steps)
         index = torch.randint(len(lessons), (batch,), generator=generator)
         query = torch.randint(len(queries), (batch,), generator=generator)
-        losses, _, _ = shaping.judge(potential, lessons, index, query, torch.full((batch,), COUPLING))
+        losses, _, _ = shaping.judge(potential, lessons, index, query, torch.full((batch,), coupling))
         optimizer.zero_grad()
         (losses["drift"] + losses["residual"]).backward()
         torch.nn.utils.clip_grad_norm_(potential.parameters(), 1.0)
         optimizer.step()
         yield Progress("potential", (step + 1) / steps)
-    return _weighed(potential, test)
+    return _weighed(potential, test, coupling)
 
 
 @torch.no_grad()
-def _weighed(potential: Potential, test: Stretches) -> Potential:
+def _weighed(potential: Potential, test: Stretches, coupling: float) -> Potential:
     """The potential, scaled by the best of `STRENGTHS`."""
     potential = potential.eval().requires_grad_(False)
     whole = potential.scale.clone()
@@ -170,7 +179,7 @@ def _weighed(potential: Potential, test: Stretches) -> Potential:
     drifts: list[Tensor] = []
     for strength in STRENGTHS:
         potential.scale.copy_(strength * whole)
-        action = shaping.pose(potential, test, every, query, torch.full((len(every),), COUPLING))
+        action = shaping.pose(potential, test, every, query, torch.full((len(every),), coupling))
         found = shaping.solve(action, action.geodesic(), tolerance=1e-4, iterations=60)
         far = shaping.drift(found.z, test, every).view(len(test), -1).mean(1)
         # What is not solved is not chosen.
@@ -179,7 +188,7 @@ def _weighed(potential: Potential, test: Stretches) -> Potential:
     # A few frames judge: what is gained has to stand out from its own standard error.
     sure = [float(gain.mean() - gain.std() / len(gain) ** 0.5) for gain in gains]
     best = max(range(len(STRENGTHS)), key=lambda k: (sure[k] > 0, sure[k] if sure[k] > 0 else -k))
-    record = FitRecord(float(drifts[0].mean()), float(drifts[best].mean()), STRENGTHS[best], len(test))
+    record = FitRecord(float(drifts[0].mean()), float(drifts[best].mean()), STRENGTHS[best], len(test), coupling)
     if not best:
         return _without_pull(potential, record)
     potential.scale.copy_(STRENGTHS[best] * whole)
