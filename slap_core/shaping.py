@@ -31,7 +31,7 @@ from slap_core.gaps import Gaps
 from slap_core.implicit import Adjoint, residual
 from slap_core.potential import Potential
 
-__all__ = ["Solved", "Stretches", "curvature_excess", "drift", "joined", "judge", "margin", "pose", "solve"]
+__all__ = ["Solved", "Stretches", "curvature_excess", "drift", "joined", "judge", "margin", "pose", "softness", "solve"]
 
 APART = 0.1
 """Two paths are different where some node of theirs lies further apart, radians."""
@@ -219,6 +219,15 @@ def margin(
     return excess.sum(0).mean().to(geodesic), agrees.double().mean()
 
 
+def softness(action: DiscreteAction) -> Float[Tensor, "batch"]:
+    """lambda/(mu sigma_1) of each problem; times M+ it is Lambda.
+
+    sigma_1 is the smallest eigenvalue of the string, its nodes weighted by the time they stand for.
+    """
+    weight = action.force_weight.sqrt()
+    return torch.linalg.eigvalsh(weight[:, :, None] * action.green * weight[:, None]).amax(-1)
+
+
 def curvature_excess(
     action: DiscreteAction, z: Float[Tensor, "batch node dim"], generator: torch.Generator, *, products: int = 6
 ) -> Float[Tensor, ""]:
@@ -244,9 +253,6 @@ def curvature_excess(
         v = sphere.normalize(turned + shift * v)
     (curved,) = torch.autograd.grad((pull * v).sum(), z, create_graph=True)
     largest = (v * curved).sum(-1) - (z.detach() * pull).sum(-1)
-    weight = action.force_weight.sqrt()
-    # lambda/(mu sigma_1): the string's softest mode, each node weighted by the time it stands for.
-    softness = torch.linalg.eigvalsh(weight[:, :, None] * action.green * weight[:, None]).amax(-1)
     exists = action.force_weight > 0
-    excess = torch.relu(softness[:, None] * largest - 0.8) * exists
+    excess = torch.relu(softness(action)[:, None] * largest - 0.8) * exists
     return excess.sum() / exists.sum().clamp_min(1)

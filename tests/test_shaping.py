@@ -1,6 +1,7 @@
 """The terms that shape a potential through the solver, on problems whose answers are known."""
 
 import dataclasses
+import math
 
 import pytest
 import torch
@@ -131,6 +132,21 @@ def test_the_margin_is_the_action_by_which_a_wrong_path_is_too_good():
     assert float(depth.grad) > 0  # a shallower wrong well is better
 
 
+def test_softness_is_lambda_over_the_strings_lowest_eigenvalue():
+    """Even steps: sigma_1 = (4/h^2) sin^2(pi/(2 (N + 1))), h = 1/(N + 1)."""
+    times = torch.arange(8) / 7
+    latents = Latents(unit(8, DIM), times)
+    generator = torch.Generator()
+    stretches = next(
+        one
+        for seed in range(100)
+        if len((one := leave_out(latents, unit(1, DIM), count=1, generator=generator.manual_seed(seed))).target[0]) == 6
+    )
+    _, action = posed(None, stretches, 0.7)
+    sigma = 4 * 49 * math.sin(math.pi / 14) ** 2
+    assert float(shaping.softness(action)) == pytest.approx(0.7 / sigma, rel=1e-4)
+
+
 def test_excess_is_lambda_above_its_limit_and_below_the_rigorous_bound():
     stretches, potential = some_stretches(3), network(60.0)
     for layer in list(potential.network)[::2]:
@@ -138,8 +154,7 @@ def test_excess_is_lambda_above_its_limit_and_below_the_rigorous_bound():
     _, action = posed(potential, stretches)
     z = action.geodesic()
     found = shaping.curvature_excess(action, z, torch.Generator().manual_seed(0), products=200)
-    weight = action.force_weight.sqrt()
-    softness = torch.linalg.eigvalsh(weight[:, :, None] * action.green * weight[:, None]).amax(-1)
+    softness = shaping.softness(action)
     exists = action.force_weight > 0
     small = dataclasses.replace(action, force_weight=action.force_weight / 1e4)
     assert float(shaping.curvature_excess(small, z, torch.Generator().manual_seed(0)).detach()) == 0

@@ -17,7 +17,7 @@ from slap_core.training import lessons as material
 from slap_core.training import potential as trainer
 from slap_core.training import through_solver
 from slap_core.training.gap_scenes import QUERIES, GapScenes
-from slap_core.training.potential_settings import SolverSettings
+from slap_core.training.potential_settings import PaperSettings, SolverSettings
 from slap_core.training.video_folder import read_captions, read_folder, stretches_of_clips
 from slap_core.types import Clip
 from slap_core.video import write_clip
@@ -152,6 +152,11 @@ def test_batches_are_functions_of_seed_and_step():
 def test_impossible_settings_are_refused(options, message, unhooked):
     with pytest.raises(ValueError, match=message):
         SolverSettings(**options)
+
+
+def test_the_papers_recipe_has_no_anchors():
+    with pytest.raises(ValueError, match="context needs --objective solver"):
+        PaperSettings(context=True)
 
 
 def test_captions_are_read_whatever_the_order_of_the_columns(tmp_path):

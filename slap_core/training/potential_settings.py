@@ -46,7 +46,7 @@ class SolverSettings(PotentialSettings):
         ValueError: for a value out of range, or captions without videos.
     """
 
-    steps: int = 1200
+    steps: int = 800
     """Steps of the optimiser."""
     batch: int = 32
     """Stretches per step."""
@@ -70,9 +70,9 @@ class SolverSettings(PotentialSettings):
     """Temperature of InfoNCE, in units of the calibrated potential."""
     gamma: float = 0.001
     """Weight of the Sobolev penalty."""
-    scenes: int = 1536
+    scenes: int = 1280
     """Tunnel World scenes that are drawn and encoded, once."""
-    validation_scenes: int = 256
+    validation_scenes: int = 192
     """Those to choose lambda by and to be judged by."""
     image_size: int = 96
     """Pixels of a side of the pictures."""
@@ -102,7 +102,11 @@ class SolverSettings(PotentialSettings):
 
 @dataclasses.dataclass(frozen=True)
 class PaperSettings(PotentialSettings):
-    """Settings of the paper's recipe."""
+    """Settings of the paper's recipe.
+
+    Raises:
+        ValueError: for a value out of range, or context, for which the recipe has no anchors.
+    """
 
     objective: Literal["paper", "solver"] = "paper"
     """By the paper's losses on pictures and claims, or through the solver."""
@@ -122,3 +126,8 @@ class PaperSettings(PotentialSettings):
     """Pictures that are drawn and encoded, once; each step takes some of them and makes new claims about them."""
     image_size: int = 96
     """Pixels of a side of the pictures."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.context:
+            raise ValueError("The paper's recipe learns from single pictures: context needs --objective solver.")

@@ -38,7 +38,7 @@ from slap_core.training.potential_settings import SolverSettings
 
 __all__ = ["assess", "contrast", "train"]
 
-COUPLINGS = (0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
+COUPLINGS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
 """The lambdas among which validation chooses."""
 TUBE = 0.05
 """Radius of the tube around solved validation paths in which the card bounds the curvature."""
@@ -170,6 +170,7 @@ def judged(potential: Potential, lessons: Lessons, *, seed: int) -> dict[str, fl
     exists = action.force_weight > 0
     tube = tube_bounds(potential, found.z[exists], action.query.expand(-1, found.z.shape[1], -1)[exists], radius=TUBE)
     scores |= {f"bound within {TUBE} of 8 paths: {name}": value for name, value in dataclasses.asdict(tube).items()}
+    scores[f"bound within {TUBE} of 8 paths: Lambda"] = float(shaping.softness(action).max()) * tube.riemannian
     some = torch.arange(min(64, len(validation)))
     action = shaping.pose(
         potential, validation, some, some % lessons.ways, torch.full((len(some),), scores["coupling"])
