@@ -250,7 +250,7 @@ def test_of_one_video_the_end_is_judged(videos, encoder_folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_short_training_on_tunnel_world_resumes_where_it_stopped(encoder_folder, tmp_path, unhooked):
+def test_a_short_training_on_tunnel_world_is_a_function_of_its_settings(encoder_folder, tmp_path, unhooked):
     line = (
         f"--encoder local-dir:{encoder_folder} --scenes 12 --validation-scenes 8 --image-size 32 --spectral-norm "
         f"--data {tmp_path / 'scenes.safetensors'} {SMALL}"
