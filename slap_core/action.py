@@ -35,7 +35,7 @@ from torch import Tensor
 from slap_core import sphere
 from slap_core.gaps import Gaps
 from slap_core.strings import FrameString, Geometry, Nodes, PolynomialString, String
-from slap_core.types import Potential
+from slap_core.types import PotentialFunction
 
 __all__ = ["DiscreteAction", "Evaluation", "evaluate_potential"]
 
@@ -67,9 +67,9 @@ class Evaluation:
 class DiscreteAction:
     """The action of a batch of independent boundary value problems, one lambda each."""
 
-    potential: Potential | None
-    query: Float[Tensor, "dim"] | Float[Tensor, "batch 1 dim"] | None
-    """One for all problems, or one each."""
+    potential: PotentialFunction | None
+    query: Float[Tensor, "asked"] | Float[Tensor, "batch 1 asked"] | None
+    """One for all problems, or one each; what the potential's `in_gaps` made of it where it has that."""
     string: String
     """The kinetic energy."""
     force_weight: Float[Tensor, "batch node"]
@@ -88,7 +88,7 @@ class DiscreteAction:
     @classmethod
     def of(
         cls,
-        potential: Potential | None,
+        potential: PotentialFunction | None,
         anchors: Float[Tensor, "anchor dim"],
         gaps: Gaps,
         *,
@@ -135,8 +135,10 @@ class DiscreteAction:
         else:
             green = green[which]
         string = string.select(which)
+        if query is not None and hasattr(potential, "in_gaps"):
+            query = potential.in_gaps(query, string.start[:, None], string.stop[:, None])
         return cls(
-            potential=bound(potential, string.start, string.stop),
+            potential=potential,
             query=query,
             string=string,
             force_weight=(string.weight.double() * coupling[:, None].to(anchors.device)).to(anchors),
@@ -158,9 +160,7 @@ class DiscreteAction:
             name: None if getattr(self, name) is None else getattr(self, name)[index]
             for name in ("force_weight", "green", "spring", "held", "length")
         }
-        string = self.string.select(index)
-        potential = bound(self.potential, string.start, string.stop)
-        return dataclasses.replace(self, potential=potential, query=query, string=string, **values)
+        return dataclasses.replace(self, query=query, string=self.string.select(index), **values)
 
     def geodesic(self) -> Nodes:
         """The paths of lambda = 0 with hard anchors only: SLERP or LERP in a gap, rest on a free end."""
@@ -287,13 +287,7 @@ def sprung(green: Float[Tensor, "batch node node"], spring: Float[Tensor, "batch
     return (green_ - green_ * root[:, None, :] @ torch.linalg.solve(inner, root[:, :, None] * green_)).to(green)
 
 
-def bound(potential: Potential | None, start: Tensor, stop: Tensor) -> Potential | None:
-    """The potential in the context of each problem's anchors, where it takes one."""
-    in_gaps = getattr(potential, "in_gaps", None)
-    return potential if in_gaps is None else in_gaps(start, stop)
-
-
-def evaluate_potential(potential: Potential, z: Float[Tensor, "*batch dim"], query: Tensor | None) -> Tensor:
+def evaluate_potential(potential: PotentialFunction, z: Float[Tensor, "*batch dim"], query: Tensor | None) -> Tensor:
     """P(z, query), checked to be one finite number for each latent.
 
     Raises:

@@ -35,7 +35,7 @@ from slap_core.stages import (
     Solved,
     Stage,
 )
-from slap_core.types import Clip, Energies, Interpolator, Latents, Potential, Solution
+from slap_core.types import Clip, Energies, Interpolator, Latents, PotentialFunction, Solution
 from slap_core.video import read_clip
 from slap_core.views.projection import project
 
@@ -208,7 +208,7 @@ def _encoded(decoded: Decoded, encoder: OpenClipEncoder, truth: Latents, prompt:
     )
 
 
-def _potential(settings: Settings, encoder: OpenClipEncoder, encoded: Encoded) -> tuple[Potential | None, str]:
+def _potential(settings: Settings, encoder: OpenClipEncoder, encoded: Encoded) -> tuple[PotentialFunction | None, str]:
     """The potential that pulls, and what the page calls it."""
     if settings.potential == "off":
         return None, "off"

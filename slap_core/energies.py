@@ -10,21 +10,21 @@ Along a path of least action T + lambda P is constant up to O(h^2).
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from slap_core import sphere
 from slap_core.action import evaluate_potential
 from slap_core.gaps import find_gaps
 from slap_core.strings import Geometry
-from slap_core.types import Energies, Path, Potential
+from slap_core.types import Energies, Path, PotentialFunction
 
 __all__ = ["energies"]
 
 
 def energies(
     path: Path,
-    potential: Potential | None,
+    potential: PotentialFunction | None,
     query: Float[Tensor, "*query dim"] | None = None,
     *,
     anchor_times: Float[Tensor, "anchor"] | Sequence[float] | None = None,
@@ -62,6 +62,9 @@ def energies(
     if potential is not None:
         if query is not None:
             query = (query[:, None] if query.ndim == 2 else query).to(device, nodes.dtype)
+            if hasattr(potential, "in_gaps"):
+                known = torch.isin(path.times, torch.as_tensor(anchor_times, dtype=path.times.dtype))
+                query = potential.in_gaps(query, *_around(nodes.to(device), known))
         with torch.no_grad():
             pulled = coupling * evaluate_potential(potential, nodes.to(device), query).double().cpu()
 
@@ -84,3 +87,12 @@ def energies(
     kinetic[..., 1:] += onward
     kinetic[..., 1:-1] /= 2
     return Energies(path.times, kinetic.to(nodes), pulled.to(nodes), action.to(nodes))
+
+
+def _around(nodes: Float[Tensor, "*query node dim"], known: Bool[Tensor, "node"]) -> tuple[Tensor, Tensor]:
+    """The anchors before and after each node; beyond the outermost one that one twice, at an anchor itself twice."""
+    anchors, node = known.nonzero().squeeze(1), torch.arange(len(known))
+    last = len(anchors) - 1
+    before = anchors[(torch.searchsorted(anchors, node, right=True) - 1).clamp(0, last)]
+    after = anchors[torch.searchsorted(anchors, node).clamp(0, last)]
+    return nodes[..., before, :], nodes[..., after, :]

@@ -27,7 +27,7 @@ from slap_core.gaps import time_unit
 from slap_core.problems import Problems, SolverOptions
 from slap_core.solutions import solution_of
 from slap_core.strings import Geometry
-from slap_core.types import Energies, Latents, Path, Potential, Solution
+from slap_core.types import Energies, Latents, Path, PotentialFunction, Solution
 
 __all__ = ["LeastAction"]
 
@@ -59,7 +59,7 @@ class LeastAction:
 
     def __init__(
         self,
-        potential: Potential | None,
+        potential: PotentialFunction | None,
         *,
         coupling: float = 0.5,
         mass: float = 1.0,

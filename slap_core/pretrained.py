@@ -14,16 +14,16 @@ Only safetensors weights are read, whatever the source.
 
 import contextlib
 import functools
-import hashlib
 import importlib
 import io
-import json
 import pathlib
 from typing import Any, Final
 
+from slap_core.cards import load_card, write_card
 from slap_core.encoders import CONFIG, WEIGHTS, OpenClipEncoder, from_architecture, from_folder
+from slap_core.hub import hub_file, hub_first
 from slap_core.learned import LearnedInterpolator
-from slap_core.potential import LearnedPotential
+from slap_core.potential import Potential
 from slap_core.slots import SlowFastSlots
 
 __all__ = ["BASELINES", "baseline_class", "load_baseline", "load_card", "load_encoder", "load_potential", "load_slots"]
@@ -43,50 +43,6 @@ TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_ma
 def weights_folder(name: str) -> pathlib.Path:
     """The folder of a shipped network."""
     return ASSETS / "weights" / name
-
-
-def sha256(path: pathlib.Path) -> str:
-    """The file's SHA-256 as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def load_card(folder: pathlib.Path) -> dict[str, Any]:
-    """The card of a shipped network, after the hash of every file it lists was checked.
-
-    Raises:
-        ValueError: if the folder has no readable card, a file is missing, or a hash differs.
-    """
-    remedy = "restore the folder from the repository, or train it again with the command in its README.md"
-    try:
-        card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
-        raise ValueError(f"assets/weights/{folder.name} has no readable card.json; {remedy}.") from error
-    for file, expected in card["sha256"].items():
-        path = folder / file
-        if not path.is_file():
-            raise ValueError(f"assets/weights/{folder.name}/{file} is missing; {remedy}.")
-        if sha256(path) != expected:
-            raise ValueError(f"assets/weights/{folder.name}/{file} is damaged: its hash is not the card's; {remedy}.")
-    return card
-
-
-def write_card(folder: pathlib.Path, card: dict[str, Any]) -> None:
-    """Write `card.json` and a README.md made from it, with the hashes of the folder's other files.
-
-    Args:
-        folder: holds the network's config and weights.
-        card: `title`, `what` (a sentence), `trained_on`, `command`, `seed`, `scores`, `licence`; more is kept.
-    """
-    files = sorted(f for f in folder.iterdir() if f.is_file() and f.name not in ("card.json", "README.md"))
-    card = {**card, "sha256": {file.name: sha256(file) for file in files}}
-    (folder / "card.json").write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-    scores = "\n".join(f"| {key} | {value} |" for key, value in card["scores"].items())
-    (folder / "README.md").write_text(
-        f"# {card['title']}\n\n{card['what']}\n\nTrained on: {card['trained_on']}\n\nSeed {card['seed']}, by\n\n"
-        f"    {card['command']}\n\n| score | value |\n|---|---|\n{scores}\n\nLicence: {card['licence']}\n",
-        encoding="utf-8",
-    )
 
 
 def load_encoder(name: str = "bundled", *, device: str = "cpu") -> OpenClipEncoder:
@@ -130,7 +86,7 @@ def _load_tag(name: str, device: str) -> OpenClipEncoder:
         raise ValueError(f"{name} is published as a pickle only, which is not read; choose another tag.")
     owner, repository, file = [*config["hf_hub"].split("/", 2), ""][:3]
     candidates = [pathlib.PurePosixPath(file).with_suffix(".safetensors").name] if file else []
-    weights = _hub_first(f"{owner}/{repository}", [*candidates, *WEIGHTS])
+    weights = hub_first(f"{owner}/{repository}", [*candidates, *WEIGHTS])
     return from_architecture(architecture, weights, config, name=name, device=device)
 
 
@@ -138,47 +94,14 @@ def _hub_folder(repository: str) -> pathlib.Path:
     """A folder with the hub repository's config, safetensors weights and tokenizer (downloaded, or cached before)."""
     from huggingface_hub.errors import EntryNotFoundError
 
-    weights = _hub_first(repository, list(WEIGHTS))
-    _hub_file(repository, CONFIG)
+    weights = hub_first(repository, list(WEIGHTS))
+    hub_file(repository, CONFIG)
     for file in TOKENIZER_FILES:
         try:
-            _hub_file(repository, file)
+            hub_file(repository, file)
         except EntryNotFoundError:
             continue
     return weights.parent
-
-
-def _hub_first(repository: str, files: list[str]) -> pathlib.Path:
-    from huggingface_hub.errors import EntryNotFoundError
-
-    for file in dict.fromkeys(files):
-        try:
-            return _hub_file(repository, file)
-        except EntryNotFoundError:
-            continue
-    raise ValueError(f"{repository} on the hub has no safetensors weights ({', '.join(files)}); choose another model.")
-
-
-def _hub_file(repository: str, file: str) -> pathlib.Path:
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import (
-        EntryNotFoundError,
-        HFValidationError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
-
-    try:
-        return pathlib.Path(hf_hub_download(repository, file))
-    except (HFValidationError, RepositoryNotFoundError) as error:
-        raise ValueError(f"{repository[:80]!r} is no public model on the Hugging Face hub; check its name.") from error
-    except Exception as error:  # the client's HTTP library changes its errors between versions
-        if isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
-            raise  # the repository is there, this file is not
-        raise ValueError(
-            f"{repository} could not be fetched: there is no network and it was not downloaded before. The bundled "
-            "encoder works without a network."
-        ) from error
 
 
 @functools.cache
@@ -193,9 +116,9 @@ def _own(kind: type, name: str) -> Any:
     return network.eval().requires_grad_(False)
 
 
-def load_potential(encoder: str = "bundled") -> LearnedPotential | None:
+def load_potential(encoder: str = "bundled") -> Potential | None:
     """The learned potential shipped for an encoder, or None where there is none."""
-    return _own(LearnedPotential, "potential") if encoder == "bundled" else None
+    return _own(Potential, "potential") if encoder == "bundled" else None
 
 
 def load_slots(encoder: str = "bundled") -> SlowFastSlots | None:

@@ -20,7 +20,7 @@ from slap_core.action import DiscreteAction
 from slap_core.certificate import Inspection, in_order, inspect
 from slap_core.gaps import Gaps, find_gaps
 from slap_core.strings import Geometry
-from slap_core.types import Latents, Potential
+from slap_core.types import Latents, PotentialFunction
 
 __all__ = ["Problems", "SolverOptions"]
 
@@ -36,7 +36,7 @@ NODES = (8, 16, 32, 64)
 class SolverOptions:
     """The arguments of `LeastAction` that every problem shares, as described there."""
 
-    potential: Potential | None
+    potential: PotentialFunction | None
     mass: float
     geometry: Geometry
     tolerance: float

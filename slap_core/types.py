@@ -16,10 +16,10 @@ from torch import Tensor
 from slap_core import sphere
 from slap_core.verdict import Certificate
 
-__all__ = ["Certificate", "Clip", "Encoder", "Energies", "Interpolator", "Latents", "Path", "Potential", "Result"]
-__all__ += ["Solution", "Tokens"]
+__all__ = ["Certificate", "Clip", "Encoder", "Energies", "Interpolator", "Latents", "Path", "Result"]
+__all__ += ["PotentialFunction", "Solution", "Tokens"]
 
-Potential = Callable[..., Tensor]
+PotentialFunction = Callable[..., Tensor]
 """P(z, query): from (..., dim) to (...); large where latent and query agree. `query` may be None."""
 
 Interpolation = Literal["geodesic", "linear", "hold"]

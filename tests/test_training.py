@@ -7,9 +7,9 @@ import torch
 
 from slap_core import sphere
 from slap_core.encoders import from_folder
-from slap_core.potential import GRADIENT_NORM, LearnedPotential, median_gradient_norm
+from slap_core.potential import GRADIENT_NORM, Potential, calibrate, median_gradient_norm
 from slap_core.pretrained import load_card, load_encoder
-from slap_core.training import alignment
+from slap_core.training import alignment, info_nce
 from slap_core.training import encoder as encoder_trainer
 from slap_core.training import potential as potential_trainer
 from slap_core.training.claims import OPEN, Claims, draw_claims
@@ -160,18 +160,18 @@ def test_short_captions_get_the_latents_that_open_clip_gives_them():
 
 
 def test_info_nce_of_a_constant_is_the_logarithm():
-    batch = potential_trainer.Batch(
+    batch = info_nce.Batch(
         sphere.normalize(torch.randn(6, 4)), sphere.normalize(torch.randn(6, 4)), torch.eye(6, dtype=torch.bool)
     )
-    loss, _ = potential_trainer.info_nce(lambda z, q: torch.zeros(6, 6), batch, tau=0.1)
+    loss, _ = info_nce.info_nce(lambda z, q: torch.zeros(6, 6), batch, tau=0.1)
     assert float(loss) == pytest.approx(torch.log(torch.tensor(6.0)).item())
 
 
 def test_calibration_gives_the_gradient_its_norm():
     torch.manual_seed(0)
-    potential = LearnedPotential(8, width=16, spectral_norm=False)
+    potential = Potential(8, width=16, spectral_norm=False)
     pairs, queries = sphere.normalize(torch.randn(50, 2, 8)), sphere.normalize(torch.randn(50, 8))
-    potential_trainer.calibrate(potential, pairs, queries)
+    calibrate(potential, pairs, queries)
     fraction = torch.linspace(0, 1, 9)[1:-1].expand(50, -1)
     points = sphere.slerp(pairs[:, :1].expand(-1, 7, -1), pairs[:, 1:].expand(-1, 7, -1), fraction)
     assert median_gradient_norm(potential, points, queries[:, None]) == pytest.approx(GRADIENT_NORM, rel=1e-4)
@@ -187,8 +187,10 @@ def test_a_short_training_of_encoder_and_potential(tmp_path, monkeypatch):
     assert "notes" in card
     encoder = from_folder(tmp_path / "encoder", name="small")
     assert encoder.unknown_words("a red zebra") == ["zebra"]
-    line = f"--out {tmp_path / 'potential'} --encoder local-dir:{tmp_path / 'encoder'} --steps 10 --pictures 64"
-    potential_trainer.main(f"{line} --batch 16 --image-size 32 --log-every 5 --width 16 --device cpu".split())
+    line = f"--objective paper --out {tmp_path / 'potential'} --encoder local-dir:{tmp_path / 'encoder'} --steps 10"
+    potential_trainer.main(
+        f"{line} --pictures 64 --batch 16 --image-size 32 --log-every 5 --width 16 --device cpu".split()
+    )
     assert json.loads((tmp_path / "potential" / "config.json").read_text())["dim"] == 16
-    potential = LearnedPotential.from_pretrained(tmp_path / "potential")
+    potential = Potential.from_pretrained(tmp_path / "potential")
     assert float(potential.scale) > 1

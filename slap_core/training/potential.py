@@ -1,202 +1,75 @@
-"""The learned potential of the bundled encoder, by the paper's recipe: InfoNCE, a Sobolev penalty, spectral norm.
+"""Train the potential of an encoder, through the solver or by the paper's recipe.
 
-    python -m slap_core.training.potential --out runs/potential
+    python -m slap_core.training.potential                                  Tunnel World, through the solver
+    python -m slap_core.training.potential --objective paper                Tunnel World, InfoNCE + Sobolev penalty
+    python -m slap_core.training.potential --videos DIR --encoder NAME      any videos, without labels
 
-For a claim in words with latent q that is true of a picture with latent z, the negatives are the latents of the other
-pictures of the batch of which the claim is false:
-
-    loss = - log exp(f(z, q) / tau) / sum_k exp(f(z_k, q) / tau)  +  gamma E |grad_z f|^2
-
-The gradient is penalised at points between two pictures of a batch, where paths run. Then the scale is calibrated on
-validation clips: the median tangential gradient along SLERP paths becomes 8.
-
-Source: Fang and Fang, arXiv 2605.30750 (the loss; number of negatives, tau, gamma and width are not given there and are
-settings here).
+The two recipes are `through_solver` and `info_nce`. Whatever the recipe, the potential is calibrated, and its card
+states scores, quantiles of its gradient, and rigorous bounds of gradient and curvature.
 """
 
-import dataclasses
-import math
+import argparse
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
-import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int64
-from torch import Tensor
 
-from slap_core import sphere
-from slap_core.encoders import OpenClipEncoder
-from slap_core.potential import GRADIENT_NORM, LearnedPotential, median_gradient_norm
-from slap_core.pretrained import load_encoder, write_card
-from slap_core.training import command_line, loop
-from slap_core.training.claims import Facts, draw_claims
-from slap_core.training.pictures import draw_pictures
-from slap_core.training.sentences import sentences
-from slap_core.tunnel_world import seeds
-from slap_core.types import Potential
+from slap_core.cards import write_card
+from slap_core.curvature import global_bounds
+from slap_core.training import command_line, info_nce, through_solver
+from slap_core.training.potential_settings import PaperSettings, SolverSettings
 
-__all__ = ["PotentialSettings", "calibrate", "info_nce", "main", "sobolev", "train"]
+__all__ = ["main"]
 
-VALIDATION_PAIRS = 256
-
-
-@dataclasses.dataclass(frozen=True)
-class PotentialSettings(loop.LoopSettings):
-    """Settings of the potential and its training."""
-
-    out: pathlib.Path = pathlib.Path("runs/potential")
-    """Folder for weights, card and checkpoint."""
-    encoder: str = "bundled"
-    """Whose latents."""
-    steps: int = 800
-    """Steps of the optimiser."""
-    batch: int = 128
-    """Pictures per step, each with a claim; the others are its negatives."""
-    learning_rate: float = 2e-3
-    """The highest learning rate."""
-    width: int = 256
-    """Units of each hidden layer."""
-    depth: int = 2
-    """Hidden layers."""
-    tau: float = 0.003
-    """Temperature of InfoNCE: small, for spectral norm keeps f within a few hundredths."""
-    gamma: float = 0.1
-    """Weight of the Sobolev penalty."""
-    pictures: int = 8192
-    """Pictures that are drawn and encoded, once; each step takes some of them and makes new claims about them."""
-    image_size: int = 96
-    """Pixels of a side of the pictures."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Batch:
-    """Latents of pictures and claims, and which claims are true of which pictures."""
-
-    latents: Float[Tensor, "image dim"]
-    queries: Float[Tensor, "claim dim"]
-    truth: Bool[Tensor, "image claim"]
-
-
-def info_nce(potential: Potential, batch: Batch, *, tau: float) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """The loss in nat, and the share of claims whose highest latent is one of which they are true."""
-    values = potential(batch.latents[None], batch.queries[:, None])  # (claim, image)
-    own = torch.eye(len(values), dtype=torch.bool, device=values.device)
-    logits = (values / tau).masked_fill(batch.truth.T & ~own, -math.inf)
-    target = torch.arange(len(values), device=values.device)
-    right = batch.truth.T.gather(1, values.argmax(1, keepdim=True)).float().mean()
-    return F.cross_entropy(logits, target), right
-
-
-def sobolev(potential: LearnedPotential, batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
-    """E |grad_z f|^2 at random points of the geodesics between pictures of the batch."""
-    other = batch.latents.roll(1, 0)
-    fraction = torch.rand(len(other), generator=generator).to(other)
-    z = sphere.slerp(batch.latents, other, fraction).detach().requires_grad_(True)
-    (gradient,) = torch.autograd.grad(potential(z, batch.queries).sum(), z, create_graph=True)
-    return gradient.square().sum(-1).mean()
-
-
-def encode_pictures(
-    encoder: OpenClipEncoder, scene_seeds: Int64[Tensor, "image"], *, size: int
-) -> tuple[Float[Tensor, "image dim"], Facts]:
-    """Latents of one picture of each scene, and their facts, on the encoder's device."""
-    latents, facts = [], []
-    for part in scene_seeds.to(encoder.device).split(256):
-        images, shown = draw_pictures(part, size=size)
-        latents.append(encoder.images(images)[0])
-        facts.append(shown)
-    return torch.cat(latents), Facts(**{name: torch.cat([getattr(f, name) for f in facts]) for name in vars(facts[0])})
-
-
-def batches(
-    encoder: OpenClipEncoder,
-    latents: Float[Tensor, "image dim"],
-    facts: Facts,
-    settings: PotentialSettings,
-    first: int,
-) -> Iterator[Batch]:
-    """Random pictures with new claims for every step from `first` on; a function of seed and step."""
-    for step in range(first, settings.steps):
-        generator = torch.Generator(latents.device).manual_seed(settings.seed * 1_000_003 + step)
-        chosen = torch.randperm(len(latents), generator=generator, device=latents.device)[: settings.batch]
-        shown = Facts(**{name: value[chosen] for name, value in vars(facts).items()})
-        claims = draw_claims(shown, generator=generator)
-        queries = encoder.text(sentences(claims, seed=settings.seed * settings.steps + step)).to(latents)
-        yield Batch(latents[chosen], queries, claims.true_of(shown))
-
-
-def calibrate(
-    potential: LearnedPotential, latents: Float[Tensor, "pair 2 dim"], queries: Float[Tensor, "pair dim"]
-) -> float:
-    """Scale the potential so that its median tangential gradient along SLERP paths is 8; returns the factor.
-
-    Args:
-        potential: changed in place; its mean over the paths becomes 0.
-        latents: the two ends of each path.
-        queries: one for each path.
-    """
-    fraction = torch.linspace(0, 1, 9, device=latents.device)[1:-1]
-    ends = (latents[:, None, 0], latents[:, None, 1])
-    points = sphere.slerp(*(end.expand(-1, len(fraction), -1) for end in ends), fraction.expand(len(latents), -1))
-    factor = GRADIENT_NORM / median_gradient_norm(potential, points, queries[:, None])
-    with torch.no_grad():
-        potential.shift += potential(points, queries[:, None]).mean() / potential.scale
-        potential.scale *= factor
-    return factor
-
-
-def train(settings: PotentialSettings) -> tuple[LearnedPotential, dict[str, float]]:
-    """The trained and calibrated potential, on the CPU, and its scores."""
-    device = loop.resolve_device(settings.device)
-    encoder = load_encoder(settings.encoder, device=str(device))
-    potential = loop.initialise(
-        lambda: LearnedPotential(encoder.dim, width=settings.width, depth=settings.depth), seed=settings.seed
-    ).to(device)
-
-    def objective(batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        contrast, right = info_nce(potential, batch, tau=settings.tau)
-        roughness = sobolev(potential, batch, generator)
-        return {
-            "loss": contrast + settings.gamma * roughness,
-            "info_nce": contrast,
-            "right": right,
-            "sobolev": roughness,
-        }
-
-    pool = encode_pictures(encoder, seeds("train", settings.pictures), size=settings.image_size)
-    log = loop.fit(potential, objective, lambda first: batches(encoder, *pool, settings, first), settings)
-    exported = potential.exported()
-    held_out = encode_pictures(encoder, seeds("validation", 2 * VALIDATION_PAIRS), size=settings.image_size)
-    last = next(batches(encoder, *held_out, dataclasses.replace(settings, steps=1, batch=2 * VALIDATION_PAIRS), 0))
-    pairs = last.latents.view(VALIDATION_PAIRS, 2, -1)
-    factor = calibrate(exported, pairs, last.queries[::2])
-    with torch.no_grad():
-        _, right = info_nce(exported, last, tau=settings.tau)
-    scores = {f"train {name}": log[-1][name] for name in ("loss", "info_nce", "right", "sobolev")}
-    scores |= {f"validation: highest of {2 * VALIDATION_PAIRS} latents is right": float(right), "calibration": factor}
-    return exported.cpu(), {name: round(value, 4) for name, value in scores.items()}
+WHAT = {
+    "paper": "P(z, query): an MLP that is large where a latent agrees with a query. By the paper's recipe: InfoNCE, "
+    "Sobolev penalty, spectral norm (exact at export), then calibrated to a median gradient of 8 along SLERP paths.",
+    "solver": "P(z, query): an MLP shaped through the solver, so that paths of least action from SLERP end near the "
+    "latents of what was hidden, for right, wrong and generic queries alike; then calibrated to a median gradient of 8 "
+    "along SLERP paths.",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    settings = command_line.parse(PotentialSettings, "Train the potential of an encoder on Tunnel World.", arguments)
-    potential, scores = train(settings)
+    first = argparse.ArgumentParser(add_help=False)
+    first.add_argument("--objective", choices=tuple(WHAT), default="solver")
+    objective = first.parse_known_args(arguments)[0].objective
+    kind, trainer = {
+        "paper": (PaperSettings, info_nce.train),
+        "solver": (SolverSettings, through_solver.train),
+    }[objective]
+    settings = command_line.parse(kind, f"Train a potential, objective {objective}.", arguments)
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    potential, scores = trainer(settings)
+    bounds = global_bounds(potential)
+    scores |= {
+        "bound everywhere: lipschitz": float(f"{bounds.lipschitz:.6g}"),
+        "bound everywhere: curvature": float(f"{bounds.curvature:.6g}"),
+    }
     settings.out.mkdir(parents=True, exist_ok=True)
     potential.save_pretrained(settings.out)
     write_card(
         settings.out,
         {
-            "title": "Potential of the bundled encoder",
-            "what": "P(z, query): an MLP that is large where a latent agrees with a query. By the paper's recipe: "
-            "InfoNCE, Sobolev penalty, spectral norm (exact at export), then calibrated to a median gradient of 8 "
-            "along SLERP paths.",
-            "trained_on": f"{settings.pictures:,} pictures of Tunnel World training scenes, encoder {settings.encoder}",
+            "title": f"Potential of the {'bundled ' if settings.encoder == 'bundled' else ''}encoder",
+            "what": WHAT[objective],
+            "trained_on": _material(settings),
             "command": command_line.command("slap_core.training.potential", arguments),
             "seed": settings.seed,
             "scores": scores,
             "licence": "Apache-2.0",
         },
     )
+
+
+def _material(settings: PaperSettings | SolverSettings) -> str:
+    if isinstance(settings, PaperSettings):
+        return f"{settings.pictures:,} pictures of Tunnel World training scenes, encoder {settings.encoder}"
+    if settings.videos is not None:
+        return f"the videos of a folder ({pathlib.Path(settings.videos).name}), encoder {settings.encoder}"
+    return f"{settings.scenes:,} Tunnel World training scenes with a hidden stretch each, encoder {settings.encoder}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,133 @@
+"""What the trainers of potentials can be told: `through_solver` and, by the paper's recipe, `info_nce`."""
+
+import dataclasses
+import pathlib
+from typing import Literal
+
+from slap_core.perceptron import ActivationName
+from slap_core.potential import Potential
+from slap_core.training import loop
+
+__all__ = ["PaperSettings", "PotentialSettings", "SolverSettings"]
+
+
+@dataclasses.dataclass(frozen=True)
+class PotentialSettings(loop.LoopSettings):
+    """Settings of a potential, whatever it is trained by."""
+
+    out: pathlib.Path = pathlib.Path("runs/potential")
+    """Folder for weights, card and checkpoint."""
+    objective: Literal["paper", "solver"] = "solver"
+    """By the paper's losses on pictures and claims, or through the solver."""
+    encoder: str = "bundled"
+    """Whose latents."""
+    width: int = 256
+    """Units of each hidden layer."""
+    depth: int = 2
+    """Hidden layers."""
+    activation: ActivationName = "silu"
+    """Smooth function between the layers."""
+    spectral_norm: bool = False
+    """Whether every layer has spectral norm at most 1."""
+    context: bool = False
+    """Whether the potential is told the two anchors of the gap."""
+
+    def network(self, dim: int) -> Potential:
+        """A new potential of these sizes."""
+        names = ("width", "depth", "activation", "spectral_norm", "context")
+        return Potential(dim, **{name: getattr(self, name) for name in names})
+
+
+@dataclasses.dataclass(frozen=True)
+class SolverSettings(PotentialSettings):
+    """Settings of the training through the solver.
+
+    Raises:
+        ValueError: for a value out of range, or captions without videos.
+    """
+
+    steps: int = 800
+    """Steps of the optimiser."""
+    batch: int = 32
+    """Stretches per step."""
+    learning_rate: float = 2e-3
+    """The highest learning rate."""
+    context: bool = True
+    """Whether the potential is told the two anchors of the gap."""
+    coupling_low: float = 0.1
+    """Lambda is drawn between this..."""
+    coupling_high: float = 0.5
+    """... and this, evenly in its logarithm, in units of the untrained, calibrated potential."""
+    margin_weight: float = 0.1
+    """a: of the margin over several starts."""
+    margin_stretches: int = 4
+    """Of a batch, those that are started elsewhere as well; 0 for none."""
+    excess_weight: float = 0.01
+    """b: of Lambda above 0.8."""
+    contrast_weight: float = 0.002
+    """c: of InfoNCE."""
+    tau: float = 2.0
+    """Temperature of InfoNCE, in units of the calibrated potential."""
+    gamma: float = 0.001
+    """Weight of the Sobolev penalty."""
+    scenes: int = 1280
+    """Tunnel World scenes that are drawn and encoded, once."""
+    validation_scenes: int = 192
+    """Those to choose lambda by and to be judged by."""
+    image_size: int = 96
+    """Pixels of a side of the pictures."""
+    data: pathlib.Path | None = None
+    """Keep what was drawn and encoded in this .safetensors file, or take it from there."""
+    videos: pathlib.Path | None = None
+    """A folder of videos to learn from in place of Tunnel World."""
+    captions: pathlib.Path | None = None
+    """A CSV with the columns video and caption, for the queries."""
+    stretches_per_video: int = 64
+    """Drawn of each video."""
+    compare: pathlib.Path | None = None
+    """A folder with another potential to judge beside this one."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.coupling_low <= self.coupling_high:
+            raise ValueError(
+                f"coupling_low must be above 0 and at most coupling_high, got {self.coupling_low} and "
+                f"{self.coupling_high}."
+            )
+        if self.captions is not None and self.videos is None:
+            raise ValueError("captions need --videos, the folder whose files they describe.")
+        if not 0 <= self.margin_stretches <= self.batch:
+            raise ValueError(f"margin_stretches must lie in 0 to {self.batch}, got {self.margin_stretches}.")
+
+
+@dataclasses.dataclass(frozen=True)
+class PaperSettings(PotentialSettings):
+    """Settings of the paper's recipe.
+
+    Raises:
+        ValueError: for a value out of range, or context, for which the recipe has no anchors.
+    """
+
+    objective: Literal["paper", "solver"] = "paper"
+    """By the paper's losses on pictures and claims, or through the solver."""
+    steps: int = 800
+    """Steps of the optimiser."""
+    batch: int = 128
+    """Pictures per step, each with a claim; the others are its negatives."""
+    learning_rate: float = 2e-3
+    """The highest learning rate."""
+    spectral_norm: bool = True
+    """Whether every layer has spectral norm at most 1."""
+    tau: float = 0.003
+    """Temperature of InfoNCE: small, for spectral norm keeps f within a few hundredths."""
+    gamma: float = 0.1
+    """Weight of the Sobolev penalty."""
+    pictures: int = 8192
+    """Pictures that are drawn and encoded, once; each step takes some of them and makes new claims about them."""
+    image_size: int = 96
+    """Pixels of a side of the pictures."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.context:
+            raise ValueError("The paper's recipe learns from single pictures: context needs --objective solver.")
