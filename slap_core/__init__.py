@@ -20,9 +20,10 @@ _HOME = {
     "potential": ("Potential", "StaticPotential"),
     "pretrained": ("load_baseline", "load_encoder", "load_potential", "load_slots"),
     "rivals": ("AutoregressiveTransformer", "DirectRegressor"),
+    "suggestions": ("suggest_frames",),
     "slots": ("FastSlots", "SlowFastSlots", "SlowSlots"),
     "stages": ("Analysis", "Settings"),
-    "types": ("Certificate", "Clip", "Energies", "Latents", "Path", "Result", "Solution", "Tokens"),
+    "types": ("Certificate", "Clip", "Energies", "Latents", "Path", "Posterior", "Result", "Solution", "Tokens"),
     "video": ("read_clip", "write_clip"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}

@@ -173,7 +173,7 @@ class DiscreteAction:
     def evaluate(self, z: Nodes) -> Evaluation:
         """The action and its tangential gradient."""
         kinetic, gradient = self.string.energy(z)
-        potential, pull = self._potential(z)
+        potential, pull = self.pull(z)
         gained = (self.force_weight * potential).double()
         gradient = gradient - self.force_weight[..., None] * pull
         scale = kinetic + gained.abs().sum(-1)
@@ -243,7 +243,7 @@ class DiscreteAction:
         unit = towards / torch.where(angle > 0, angle, 1.0)
         return lambda v: spring * (cotangent * v + (1 - cotangent) * (unit * v).sum(-1, keepdim=True) * unit)
 
-    def _potential(self, z: Tensor) -> tuple[Tensor, Tensor]:
+    def pull(self, z: Nodes) -> tuple[Float[Tensor, "batch node"], Nodes]:
         """P and its gradient in flat space, at each node."""
         if self.potential is None:
             return torch.zeros_like(z[..., 0]), torch.zeros_like(z)

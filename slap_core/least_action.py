@@ -105,6 +105,7 @@ class LeastAction:
         query: Float[Tensor, "*query dim"] | None = None,
         *,
         stiffness: Float[Tensor, "anchor"] | Sequence[float] | None = None,
+        bands: bool = False,
     ) -> Solution:
         """The least-action path through the seen latents, with nodes at `times`.
 
@@ -114,13 +115,14 @@ class LeastAction:
             query: None, one query (dim), or several (queries, dim), each of which gets its path.
             stiffness: kappa of each anchor, in units of mu/T: how firmly a spring holds the path to it. Infinite (the
                 default) is a hard anchor; at least one must be.
+            bands: whether to compute the solution's `posterior` as well, for one query.
 
         Raises:
             ValueError: if there is no anchor, the latents are not unit (on the sphere), the query does not fit them,
                 the times do not strictly increase, or the potential is not finite along the geodesic.
         """
         *_, solutions = self.scan_chunks(
-            seen, times, query, couplings=[self.coupling], stiffness=stiffness, inspected=True
+            seen, times, query, couplings=[self.coupling], stiffness=stiffness, inspected=True, bands=bands
         )
         return solutions[0]
 
@@ -149,10 +151,11 @@ class LeastAction:
         couplings: Sequence[float],
         stiffness: Float[Tensor, "anchor"] | Sequence[float] | None = None,
         inspected: bool = False,
+        bands: bool = False,
     ) -> Iterator[list[Solution]]:
         """What `scan` returns, yielded last; before it, after each chunk of work, an empty list: a place to stop.
 
-        `inspected` certificates look at the Hessian's spectrum at each solution.
+        `inspected` certificates look at the Hessian's spectrum at each solution; `bands` are as for a call.
         """
         couplings = torch.as_tensor([float(value) for value in couplings], dtype=torch.float64)
         if not len(couplings) or not bool((couplings.isfinite() & (couplings >= 0)).all()):
@@ -164,7 +167,7 @@ class LeastAction:
         for index, source in problems.again():
             problems.solve(index, source)
             yield []
-        yield [solution_of(problems, k, inspected=inspected) for k in range(len(couplings))]
+        yield [solution_of(problems, k, inspected=inspected, bands=bands) for k in range(len(couplings))]
 
     def energies(
         self,

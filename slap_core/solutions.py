@@ -8,17 +8,19 @@ from slap_core.certificate import certify, result_of
 from slap_core.energies import energies
 from slap_core.problems import Problems
 from slap_core.types import Path, Solution
+from slap_core.uncertainty import posterior_of
 
 __all__ = ["solution_of"]
 
 
-def solution_of(problems: Problems, k: int, *, inspected: bool = True) -> Solution:
+def solution_of(problems: Problems, k: int, *, inspected: bool = True, bands: bool = False) -> Solution:
     """The solution at the k-th lambda, once everything is solved.
 
     Args:
         problems: solved.
         k: number of the lambda.
         inspected: whether the certificate looks at the Hessian's spectrum, which costs about as much as solving.
+        bands: whether to say how sure it is, which costs more.
     """
     options, gaps = problems.options, problems.gaps
     recovered = gaps.times[~gaps.is_anchor]
@@ -64,4 +66,5 @@ def solution_of(problems: Problems, k: int, *, inspected: bool = True) -> Soluti
         certificate=certificate,
         energies=found,
         history=problems.history[: iterations + 1, :, k].sum((1, 2)),
+        posterior=posterior_of(problems, k) if bands else None,
     )

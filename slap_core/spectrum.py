@@ -43,7 +43,15 @@ from slap_core.action import DiscreteAction
 from slap_core.gaps import Gaps, green_matrix
 from slap_core.trust_region import dot
 
-__all__ = ["Metric", "Spectrum", "hessian_matrix", "hessian_spectrum", "kinetic_floor", "string_eigenvalue"]
+__all__ = [
+    "Metric",
+    "Spectrum",
+    "hessian_matrix",
+    "hessian_spectrum",
+    "kinetic_floor",
+    "string_eigenvalue",
+    "written_out",
+]
 
 Metric = Literal["string", "weighted"]
 
@@ -164,21 +172,51 @@ def hessian_matrix(
         basis = torch.linalg.qr(here[..., None], mode="complete").Q[..., 1:]
     else:
         basis = torch.eye(dim).to(z).expand(len(nodes), dim, dim)
-    size, freedom = len(nodes) * basis.shape[-1], basis.shape[-1]
-    moves = z.new_zeros(size, z.shape[1], dim)
-    unknown = torch.arange(size, device=z.device)
-    moves[unknown, nodes[unknown // freedom]] = basis[unknown // freedom, :, unknown % freedom]
-    copies = action.select(torch.full((size,), problem, device=z.device))
-    there = z[problem].expand(size, *z.shape[1:])
-
-    def written(images: Tensor) -> Tensor:
-        matrix = torch.einsum("und,ndf->unf", images[:, nodes], basis).reshape(size, size).double()
-        return (matrix + matrix.mT) / 2
-
-    hessian = written(copies.hessian(there)(moves))
-    inverse = written(_inverse(copies, there, weight[problem].expand(size, -1), metric)(moves))
+    hessian = written_out(action, z, basis, problem=problem, nodes=nodes)
+    inverse = written_out(
+        action,
+        z,
+        basis,
+        problem=problem,
+        nodes=nodes,
+        operator=lambda copies, there: _inverse(copies, there, weight[problem].expand(len(there), -1), metric),
+    )
     root = torch.linalg.cholesky(inverse)
     return root.mT @ hessian @ root
+
+
+def written_out(
+    action: DiscreteAction,
+    z: Float[Tensor, "batch node dim"],
+    basis: Float[Tensor, "some dim freedom"],
+    *,
+    problem: int,
+    nodes: Int[Tensor, "some"],
+    operator: Callable[[DiscreteAction, Tensor], Callable[[Tensor], Tensor]] = DiscreteAction.hessian,
+) -> Float64[Tensor, "unknown unknown"]:
+    """A symmetric operator of one problem at z, by default its Hessian, in a basis of tangent vectors at some nodes.
+
+    Unknowns are ordered node by node.
+
+    Args:
+        action: the problems.
+        z: paths.
+        basis: tangent vectors at the nodes.
+        problem: which problem.
+        nodes: which of its nodes.
+        operator: from problems and paths to what applies the operator.
+    """
+    size, freedom = len(nodes) * basis.shape[-1], basis.shape[-1]
+    rows = []
+    for unknown in torch.arange(size, device=z.device).split(256):  # as many copies of the path at a time
+        moves = z.new_zeros(len(unknown), z.shape[1], z.shape[2])
+        which = unknown // freedom
+        moves[torch.arange(len(unknown), device=z.device), nodes[which]] = basis[which, :, unknown % freedom]
+        copies = action.select(torch.full((len(unknown),), problem, device=z.device))
+        images = operator(copies, z[problem].expand(len(unknown), *z.shape[1:]))(moves)
+        rows.append(torch.einsum("und,ndf->unf", images[:, nodes], basis).reshape(len(unknown), size).double())
+    matrix = torch.cat(rows) if rows else z.new_zeros(0, 0).double()
+    return (matrix + matrix.mT) / 2
 
 
 def _lanczos(

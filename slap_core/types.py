@@ -14,9 +14,10 @@ from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
 from slap_core import sphere
+from slap_core.posterior import Posterior
 from slap_core.verdict import Certificate
 
-__all__ = ["Certificate", "Clip", "Encoder", "Energies", "Interpolator", "Latents", "Path", "Result"]
+__all__ = ["Certificate", "Clip", "Encoder", "Energies", "Interpolator", "Latents", "Path", "Posterior", "Result"]
 __all__ += ["PotentialFunction", "Solution", "Tokens"]
 
 PotentialFunction = Callable[..., Tensor]
@@ -262,6 +263,8 @@ class Solution(_ShapeRepr):
     energies: Energies | None = None
     history: Float[Tensor, "iteration"] | None = None
     """Total action after each iteration, where there were iterations."""
+    posterior: Posterior | None = None
+    """How sure the path is, where that was asked for."""
 
     @property
     def points(self) -> Float[Tensor, "*query time dim"]:

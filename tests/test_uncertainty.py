@@ -1,0 +1,170 @@
+"""Bands and suggestions against dense covariances, closed forms and sampled paths (float64)."""
+
+import math
+
+import pytest
+import torch
+
+from slap_core import sphere
+from slap_core.gaps import find_gaps, green_matrix
+from slap_core.least_action import LeastAction
+from slap_core.problems import Problems
+from slap_core.suggestions import suggest_frames
+from slap_core.types import Latents
+from slap_core.uncertainty import anchors_temperature, posterior_of
+
+
+def points(count: int, *, dim: int = 5, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return sphere.normalize(torch.randn(count, dim, dtype=torch.float64, generator=generator))
+
+
+def bumpy(z: torch.Tensor, query: torch.Tensor) -> torch.Tensor:
+    drawn = (z * query).sum(-1)
+    return 3 * torch.tanh(2 * drawn) + torch.sin(3 * z[..., 0] + drawn)
+
+
+SEEN_TIMES = torch.tensor([1.0, 2.0, 3.5], dtype=torch.float64)
+TIMES = torch.tensor([0.2, 0.6, 1.2, 1.5, 1.9, 2.5, 2.9, 3.0, 4.0], dtype=torch.float64)
+
+
+def solved(solver: LeastAction, dim: int = 5, *, stiffness: list[float] | None = None, query: bool = True) -> Problems:
+    seen = Latents(points(3, dim=dim), SEEN_TIMES)
+    problems = Problems.of(
+        solver.options,
+        seen,
+        TIMES,
+        points(1, dim=dim, seed=9)[0] if query else None,
+        torch.tensor([solver.coupling], dtype=torch.float64),
+        stiffness,
+    )
+    for index in problems.chunks():
+        problems.solve(index)
+    return problems
+
+
+def test_without_a_pull_it_is_a_pinned_brownian_motion():
+    problems = solved(LeastAction(None, mass=1.7, geometry="euclidean"), query=False)
+    posterior = posterior_of(problems, 0, temperature=0.3)
+    gaps = find_gaps(SEEN_TIMES, TIMES)
+    green = green_matrix(gaps) / 1.7
+    for k, band in enumerate(posterior.bands):
+        node = gaps.node_of[gaps.gap_of == k]
+        expected = 0.3 * green[k][node][:, node]
+        torch.testing.assert_close(band.variance(), 5 * expected.diagonal())
+        torch.testing.assert_close(
+            band.score_variance(2 * torch.eye(5).double()[:1])[0], 4 * expected.diagonal(), atol=1e-12, rtol=1e-9
+        )
+    assert posterior.proper
+    assert posterior.times.tolist() == TIMES.tolist()
+
+
+@pytest.mark.parametrize("geometry", ["sphere", "euclidean"])
+@pytest.mark.parametrize("stiffness", [None, [math.inf, 3.0, math.inf]])
+def test_a_basis_that_is_too_small_comes_close_to_the_whole_space(geometry, stiffness):
+    """The potential bends in three directions only; the rest of 16 is the string's."""
+    solver = LeastAction(bumpy, coupling=0.6, geometry=geometry)
+    problems = solved(solver, 16, stiffness=stiffness)
+    whole, part = (posterior_of(problems, 0, temperature=1.0, rank=rank) for rank in (16, 11))
+    torch.testing.assert_close(part.radius(), whole.radius(), rtol=1e-6, atol=1e-9)
+    concepts = points(4, dim=16, seed=3)
+    torch.testing.assert_close(part.score_deviation(concepts), whole.score_deviation(concepts), rtol=1e-5, atol=1e-9)
+    for one, other in zip(part.bands, whole.bands, strict=True):
+        torch.testing.assert_close(one.gains(), other.gains(), rtol=1e-6, atol=1e-9)
+        torch.testing.assert_close(one.gains(concepts[0]), other.gains(concepts[0]), rtol=1e-5, atol=1e-9)
+
+
+def test_the_covariance_is_the_inverse_of_the_second_differences_of_the_action():
+    solver = LeastAction(bumpy, coupling=0.6, geometry="euclidean", discretisation="frames", tolerance=1e-11)
+    problems = solved(solver, 3)
+    band = posterior_of(problems, 0, temperature=1.0, rank=3).bands[1]
+    recovered = problems.gaps.gap_of == 1
+    path = problems.points[0, 0, recovered].flatten()
+    times = torch.cat([SEEN_TIMES[:1], TIMES[recovered], SEEN_TIMES[1:2]]) / problems.gaps.time_unit_seconds
+    query, ends = points(1, dim=3, seed=9)[0], points(3, dim=3)
+
+    def action(z: torch.Tensor) -> torch.Tensor:
+        chain = torch.cat([ends[:1], z.view(-1, 3), ends[1:2]])
+        steps = times.diff()
+        kinetic = (chain.diff(dim=0).square().sum(-1) / (2 * steps)).sum()
+        return kinetic - 0.6 * ((steps[1:] + steps[:-1]) / 2 * bumpy(chain[1:-1], query)).sum()
+
+    expected = torch.linalg.inv(torch.autograd.functional.hessian(action, path))
+    torch.testing.assert_close(band.within.reshape(expected.shape), expected, rtol=1e-7, atol=1e-10)
+
+
+def test_what_is_seen_is_known_and_tells_what_was_promised():
+    problems = solved(LeastAction(bumpy, coupling=0.6), 8)
+    query = points(1, dim=8, seed=9)[0]
+    for band in posterior_of(problems, 0, rank=6).bands:
+        for concept in (None, query):
+            gains = band.gains(concept)
+            for frame in range(len(band.times)):
+                rest = band.observed(frame)
+
+                def left(some):
+                    value = some.variance() if concept is None else some.score_variance(concept[None])[0]
+                    return float(some.weight @ value)
+
+                assert left(band) - left(rest) == pytest.approx(float(gains[frame]), rel=1e-6)
+                assert float(rest.variance()[frame]) == pytest.approx(0, abs=1e-10)
+
+
+def test_the_temperature_is_that_of_the_anchors_steps():
+    """Brownian motion of a known variance, from many anchors."""
+    generator = torch.Generator().manual_seed(0)
+    times = torch.rand(4000, generator=generator, dtype=torch.float64).cumsum(0)
+    steps = torch.randn(3999, 3, generator=generator, dtype=torch.float64) * (0.7 * times.diff()).sqrt()[:, None]
+    seen = Latents(torch.cat([torch.zeros(1, 3).double(), steps.cumsum(0)]), times)
+    solver = LeastAction(None, mass=2.0, geometry="euclidean")
+    asked = (times[:-1] + times[1:]) / 2
+    problems = Problems.of(solver.options, seen, asked, None, torch.zeros(1, dtype=torch.float64))
+    unit = problems.gaps.time_unit_seconds
+    assert anchors_temperature(problems) == pytest.approx(2.0 * 0.7 * unit, rel=0.05)
+
+
+def test_frames_in_the_middle_of_long_gaps_are_suggested_first():
+    seen = Latents(points(3), torch.tensor([0.0, 2.0, 10.0]))
+    times = torch.tensor([0.5, 1.0, 1.5, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0], dtype=torch.float64)
+    solution = LeastAction(None)(seen, times, bands=True)
+    chosen = suggest_frames(solution, 20)
+    assert float(chosen[0]) == 6.0
+    assert sorted(chosen.tolist()) == times.tolist()
+    assert set(chosen[:3].tolist()) <= {4.0, 6.0, 8.0, 3.0, 5.0, 7.0, 9.0}
+
+
+def test_the_action_is_cut_into_even_parts():
+    seen = Latents(points(2), torch.tensor([0.0, 8.0]))
+    times = torch.arange(1.0, 8.0, dtype=torch.float64)
+    solution = LeastAction(bumpy, coupling=0.3)(seen, times, points(1, seed=4)[0], bands=True)
+    chosen = suggest_frames(solution, 7, by="action")
+    assert sorted(chosen.tolist()) == times.tolist()
+    band = solution.posterior.bands[0]
+    share = (band.density - band.density.min()) * band.weight
+    first = int((band.times == chosen[0]).nonzero())
+    assert max(share[:first].sum(), share[first + 1 :].sum()) <= share.sum() / 2 + share.max() / 2 + 1e-12
+
+
+@pytest.mark.usefixtures("unhooked")
+def test_suggestions_that_cannot_be_made_are_refused():
+    seen = Latents(points(2), torch.tensor([0.0, 1.0]))
+    solve = LeastAction(None)
+    with pytest.raises(ValueError, match=r"solve with bands=True"):
+        suggest_frames(solve(seen, [0.5]), 1)
+    solution = solve(seen, [0.5], bands=True)
+    with pytest.raises(ValueError, match="count must be at least 1 frame, got 0"):
+        suggest_frames(solution, 0)
+    with pytest.raises(ValueError, match='by must be "latent"'):
+        suggest_frames(solution, 1, by="luck")
+    with pytest.raises(ValueError, match="only where there was one"):
+        suggest_frames(solution, 1, by="query")
+    with pytest.raises(ValueError, match="A band belongs to one query"):
+        solve(seen, [0.5], points(2, seed=3), bands=True)
+
+
+def test_nothing_dropped_has_no_band():
+    seen = Latents(points(2), torch.tensor([0.0, 1.0]))
+    posterior = LeastAction(None)(seen, [], bands=True).posterior
+    assert posterior.bands == ()
+    assert len(posterior.radius()) == len(posterior.times) == 0
+    assert posterior.score_deviation(points(2)).shape == (2, 0)
