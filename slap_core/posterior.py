@@ -31,6 +31,8 @@ class Band:
     """Covariance of each direction outside of it."""
     density: Float64[Tensor, "frame"]
     """Action per unit of time, T - lambda P."""
+    temperature: float
+    """The tau that turned action into probability."""
     proper: bool
     """Whether the Hessian was positive as it is."""
 
@@ -95,8 +97,6 @@ class Posterior:
 
     bands: tuple[Band, ...]
     """Of each stretch, in order of time."""
-    temperature: float
-    """tau."""
     query: Float64[Tensor, "dim"] | None
 
     @property

@@ -9,8 +9,10 @@ directions beyond it is one small matrix for all, the string's with the potentia
 basis spans the whole space nothing is approximated.
 
 **Temperature.** tau turns action into log-probability. Without a pull the posterior is Brownian motion on the sphere,
-pinned at the anchors, with variance tau/mu per unit of time and dimension; the anchors' own steps give its maximum
-likelihood, tau = mu mean(theta_k^2/L_k)/(dim - 1).
+pinned at the anchors, with variance tau/mu per unit of time and dimension. The step theta over a gap of length L says
+tau_k = mu theta^2/L/(dim - 1) of that gap, and the mean over the clip says what to expect of any. Scenes are now calm,
+now lively: each stretch takes the mean of its own tau_k and the clip's, the shrunken estimate of empirical Bayes; a
+free end, which has no far anchor, the clip's.
 
 Where H is not positive the path is no strict minimum, and the band only as honest as the floor under its eigenvalues.
 """
@@ -28,7 +30,7 @@ from slap_core.posterior import Band, Posterior
 from slap_core.problems import Problems
 from slap_core.spectrum import written_out
 
-__all__ = ["anchors_temperature", "posterior_of"]
+__all__ = ["anchors_temperatures", "posterior_of"]
 
 RANK = 24
 """Vectors of the basis in which the Hessian is written out."""
@@ -46,7 +48,7 @@ def posterior_of(problems: Problems, k: int, *, temperature: float | None = None
     Args:
         problems: solved, for one query.
         k: number of the lambda.
-        temperature: tau; by default that of the anchors' own steps.
+        temperature: tau of all stretches; by default each has its own, from the steps between anchors.
         rank: vectors of the basis.
 
     Raises:
@@ -54,9 +56,9 @@ def posterior_of(problems: Problems, k: int, *, temperature: float | None = None
     """
     if not problems.single:
         raise ValueError("A band belongs to one query, got several; solve for each of them.")
-    tau = anchors_temperature(problems) if temperature is None else temperature
     gaps = problems.gaps
     recovered = gaps.times[~gaps.is_anchor]
+    tau = anchors_temperatures(problems) if temperature is None else [temperature] * len(gaps)
     bands = []
     for stretch in range(len(gaps)):
         frames = (gaps.gap_of == stretch).nonzero().flatten()
@@ -64,21 +66,25 @@ def posterior_of(problems: Problems, k: int, *, temperature: float | None = None
             even = frames[torch.linspace(0, len(frames) - 1, MOST).round().long()]
             soft = frames[gaps.soft[stretch, gaps.node_of[frames]] >= 0]
             frames = torch.cat([even, soft]).unique()
-        bands.append(_band(problems, k, recovered[frames], problems.points[0, k, frames], tau=tau, rank=rank))
+        bands.append(_band(problems, k, recovered[frames], problems.points[0, k, frames], tau=tau[stretch], rank=rank))
     query = None if problems.query is None else problems.query[0].double().cpu()
-    return Posterior(tuple(bands), tau, query)
+    return Posterior(tuple(bands), query)
 
 
-def anchors_temperature(problems: Problems) -> float:
-    """The maximum likelihood of tau from the steps between neighbouring anchors; 1 where there is only one."""
-    points, times = problems.anchors.double().cpu(), problems.seen.times
+def anchors_temperatures(problems: Problems) -> list[float]:
+    """The tau of each stretch, from the steps between neighbouring anchors; 1 where there is only one anchor."""
+    gaps, points, times = problems.gaps, problems.anchors.double().cpu(), problems.seen.times
     if len(points) < 2:
-        return 1.0
-    length = times.diff() / problems.gaps.time_unit_seconds
+        return [1.0] * len(gaps)
+    length = times.diff() / gaps.time_unit_seconds
     flat = problems.options.geometry == "euclidean"
     apart = (points[1:] - points[:-1]).norm(dim=-1) if flat else sphere.distance(points[1:], points[:-1])
-    freedom = points.shape[1] - (not flat)
-    return float(problems.options.mass * (apart.square() / length).mean() / freedom)
+    own = problems.options.mass * apart.square() / length / (points.shape[1] - (not flat))
+    clip = float(own.mean())
+    found = []
+    for start, stop, free in zip(gaps.start.tolist(), gaps.stop.tolist(), gaps.free.tolist(), strict=True):
+        found.append(clip if free else (clip + float(own[start:stop].mean())) / 2)
+    return found
 
 
 def _band(problems: Problems, k: int, times: Tensor, points: Tensor, *, tau: float, rank: int) -> Band:
@@ -113,6 +119,7 @@ def _band(problems: Problems, k: int, times: Tensor, points: Tensor, *, tau: flo
         within=tau * within[node][:, :, node],
         beyond=tau * beyond[node][:, node],
         density=density[node],
+        temperature=tau,
         proper=proper,
     )
 
