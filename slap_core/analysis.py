@@ -19,7 +19,7 @@ import torch
 from slap_core import metrics, sphere
 from slap_core.baselines import Lerp, Slerp, ZeroOrderHold
 from slap_core.encoders import OpenClipEncoder, collect
-from slap_core.fitting import fit_slots_steps
+from slap_core.fitting import fit_potential_steps, fit_slots_steps
 from slap_core.least_action import LeastAction
 from slap_core.potential import GRADIENT_NORM, StaticPotential, median_gradient_norm
 from slap_core.pretrained import load_encoder, load_potential, load_slots
@@ -60,6 +60,15 @@ def analyse(clip_or_path: Clip | str | os.PathLike[str], query: str | None = Non
     for stage in analyse_stages(clip_or_path, query, **settings):
         collector.add(stage)
     return collector.analysis()
+
+
+LEARNED = {
+    "learned": ("paper", "learned on drawn tunnel scenes"),
+    "hidden": ("solver", "learned through the solver, to recover what hides in drawn tunnel scenes"),
+}
+"""By setting: the recipe, and what the page calls it."""
+DEFAULT_COUPLING = 0.5
+"""The lambda for which a potential is fitted where the chosen one is 0, so that the scan has a pull to show."""
 
 
 class Collector:
@@ -123,7 +132,7 @@ def analyse_steps(
     encoded = _encoded(decoded, encoder, truth, prompt)
     yield encoded
     yield Progress("solve", 0.0)
-    potential, potential_name = _potential(chosen, encoder, encoded)
+    potential, potential_name = yield from _potential(chosen, encoder, encoded)
     solver = LeastAction(
         potential, coupling=chosen.coupling, mass=chosen.mass, geometry=chosen.geometry, device=chosen.device
     )
@@ -208,18 +217,30 @@ def _encoded(decoded: Decoded, encoder: OpenClipEncoder, truth: Latents, prompt:
     )
 
 
-def _potential(settings: Settings, encoder: OpenClipEncoder, encoded: Encoded) -> tuple[PotentialFunction | None, str]:
+def _potential(
+    settings: Settings, encoder: OpenClipEncoder, encoded: Encoded
+) -> Generator[Progress, None, tuple[PotentialFunction | None, str]]:
     """The potential that pulls, and what the page calls it."""
-    if settings.potential == "off":
+    kind = settings.potential
+    if kind == "off":
         return None, "off"
     if encoded.query is None:
         return None, "off: there is no query to pull"
-    learned = load_potential(encoder.name) if settings.potential in ("auto", "learned") else None
-    if learned is not None:
-        # A copy: the loaded network is shared by all runs.
-        return copy.deepcopy(learned).double().to(settings.device), "learned on drawn tunnel scenes"
-    if settings.potential == "learned":
-        raise ValueError(f"No learned potential is shipped for the encoder {encoder.name}; choose static or auto.")
+    if kind in ("auto", "learned", "hidden"):
+        recipe, name = LEARNED["learned" if kind == "auto" else kind]
+        learned = load_potential(encoder.name, recipe=recipe)
+        if learned is not None:
+            # A copy: the loaded network is shared by all runs.
+            return copy.deepcopy(learned).double().to(settings.device), name
+        if kind != "auto":
+            raise ValueError(
+                f"No learned potential is shipped for the encoder {encoder.name}; choose fitted, static or auto."
+            )
+    if kind == "fitted":
+        fitted = yield from fit_potential_steps(
+            encoded.seen, encoded.query[None], coupling=settings.coupling or DEFAULT_COUPLING, seed=settings.seed
+        )
+        return fitted.double().to(settings.device), fitted.fitted.sentence
     unit = StaticPotential(1.0)
     middles = Slerp()(encoded.seen, encoded.dropped.times).points
     norm = median_gradient_norm(unit, middles, encoded.query) if len(middles) else 0.0

@@ -37,6 +37,8 @@ BASELINES: Final = {
     "force_field": ("force_field", "ForceField"),
 }
 """The trained baselines by the names of their folders: module and class."""
+POTENTIALS: Final = {"paper": "potential", "solver": "potential_through_solver"}
+"""The shipped potentials by recipe: their folders."""
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt")
 
 
@@ -116,9 +118,20 @@ def _own(kind: type, name: str) -> Any:
     return network.eval().requires_grad_(False)
 
 
-def load_potential(encoder: str = "bundled") -> Potential | None:
-    """The learned potential shipped for an encoder, or None where there is none."""
-    return _own(Potential, "potential") if encoder == "bundled" else None
+def load_potential(encoder: str = "bundled", *, recipe: str = "paper") -> Potential | None:
+    """The learned potential shipped for an encoder, or None where there is none.
+
+    Args:
+        encoder: the name of the encoder.
+        recipe: "paper" (InfoNCE and a Sobolev penalty on pictures and words) or "solver" (shaped through the solver, so
+            that paths end at what was hidden).
+
+    Raises:
+        ValueError: if there is no such recipe.
+    """
+    if recipe not in POTENTIALS:
+        raise ValueError(f"{recipe!r} is not a recipe of potentials; choose one of: {', '.join(POTENTIALS)}.")
+    return _own(Potential, POTENTIALS[recipe]) if encoder == "bundled" else None
 
 
 def load_slots(encoder: str = "bundled") -> SlowFastSlots | None:

@@ -47,8 +47,9 @@ class Settings:
     """mu: inertia of the path."""
     encoder: str = "bundled"
     """"bundled", an open_clip architecture ("ViT-B-32/laion2b_s34b_b79k"), "hf-hub:..." or "local-dir:..."."""
-    potential: Literal["auto", "learned", "static", "off"] = "auto"
-    """Learned where one is shipped for the encoder, else static (cosine)."""
+    potential: Literal["auto", "learned", "hidden", "fitted", "static", "off"] = "auto"
+    """Auto: learned where one is shipped for the encoder, else static (cosine). Hidden: learned through the solver, to
+    recover what was hidden rather than what the camera saw. Fitted: to this clip."""
     geometry: Literal["sphere", "euclidean"] = "sphere"
     couplings: tuple[float, ...] = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0)
     """The lambdas of the resonance curve, increasing."""
@@ -64,7 +65,8 @@ class Settings:
         check(float(self.max_frames).is_integer() and 1 <= self.max_frames <= 512, "max_frames", "between 1 and 512")
         check(0 <= self.coupling <= 100, "coupling", "between 0 and 100")
         check(0.001 <= self.mass <= 1000, "mass", "between 0.001 and 1000")
-        check(self.potential in ("auto", "learned", "static", "off"), "potential", "auto, learned, static or off")
+        kinds = ("auto", "learned", "hidden", "fitted", "static", "off")
+        check(self.potential in kinds, "potential", "auto, learned, hidden, fitted, static or off")
         check(self.geometry in ("sphere", "euclidean"), "geometry", "sphere or euclidean")
         check(
             2 <= len(self.couplings) <= 129
@@ -182,7 +184,7 @@ class Progress:
     """How far a stage is; between two of these a run can be cancelled."""
 
     stage: str
-    """decode, encode, solve, project, scan or slots."""
+    """decode, encode, potential, solve, project, scan or slots."""
     fraction: float
     """In [0, 1]."""
 

@@ -12,7 +12,7 @@ import slap_core
 from slap_core import metrics
 from slap_core.analysis import analyse, analyse_stages, analyse_steps
 from slap_core.encoders import from_folder
-from slap_core.stages import Progress, Settings
+from slap_core.stages import Progress, Settings, Solved
 from slap_core.types import Clip
 from slap_core.video import write_clip
 
@@ -128,6 +128,16 @@ def test_a_file_gives_what_its_clip_gives(encoder, tmp_path):
     assert decoded.clip.name == "movie.mp4"
 
 
+@pytest.mark.parametrize("frames", [3, 24])
+def test_a_potential_is_fitted_to_the_clip_with_progress(encoder, frames):
+    steps = list(analyse_steps(clip(frames), "a car", encoder=encoder, potential="fitted", couplings=COUPLINGS))
+    told = [step.fraction for step in steps if isinstance(step, Progress) and step.stage == "potential"]
+    (solved,) = (step for step in steps if isinstance(step, Solved))
+    assert ("too few kept frames" in solved.potential) == (frames == 3)
+    assert bool(told) == (frames == 24)
+    assert solved.solutions["SLAP"].result.ok
+
+
 def test_public_names():
     assert slap_core.analyse is analyse
     assert "LeastAction" in dir(slap_core)
@@ -144,8 +154,9 @@ def test_bad_queries_and_settings(encoder, unhooked):
         analyse(clip(5), ["a car"], encoder=encoder)
     with pytest.raises(ValueError, match="There is no setting lambda; the settings are: keep_every"):
         analyse(clip(5), "a car", encoder=encoder, **{"lambda": 1})
-    with pytest.raises(ValueError, match="No learned potential is shipped for the encoder tiny"):
-        analyse(clip(5), "a car", encoder=encoder, potential="learned", couplings=COUPLINGS)
+    for kind in ("learned", "hidden"):
+        with pytest.raises(ValueError, match="No learned potential is shipped for the encoder tiny; choose fitted"):
+            analyse(clip(5), "a car", encoder=encoder, potential=kind, couplings=COUPLINGS)
     with pytest.raises(ValueError, match="The clip has no frames"):
         analyse(clip(5).select([]), "a car", encoder=encoder)
 
@@ -159,7 +170,7 @@ def test_bad_queries_and_settings(encoder, unhooked):
         ({"coupling": -1.0}, "coupling must be between 0 and 100"),
         ({"coupling": float("nan")}, "coupling must be between 0 and 100"),
         ({"mass": 0.0}, r"mass must be between 0\.001 and 1000"),
-        ({"potential": "x"}, "potential must be auto, learned, static or off"),
+        ({"potential": "x"}, "potential must be auto, learned, hidden, fitted, static or off"),
         ({"geometry": "torus"}, "geometry must be sphere or euclidean"),
         ({"couplings": (1.0, 0.5)}, "couplings must be 2 to 129 increasing numbers"),
     ],

@@ -12,7 +12,7 @@ from slap_core import sphere
 from slap_core.curvature import extremes, global_bounds, tube_bounds
 from slap_core.perceptron import derivatives
 from slap_core.potential import Potential
-from slap_core.pretrained import load_card, load_potential, weights_folder
+from slap_core.pretrained import POTENTIALS, load_card, load_potential, weights_folder
 
 ACTIVATIONS = ["silu", "softplus", "tanh"]
 
@@ -155,11 +155,10 @@ def test_a_tube_of_nothing_is_refused():
         tube_bounds(network(), unit(2, 5), unit(5), radius=-0.1)
 
 
-def test_the_shipped_card_states_the_bounds_of_the_shipped_weights():
-    scores = load_card(weights_folder("potential"))["scores"]
-    bounds = global_bounds(load_potential())
+@pytest.mark.parametrize("recipe", ["paper", "solver"])
+def test_the_shipped_cards_state_the_bounds_of_the_shipped_weights(recipe):
+    scores = load_card(weights_folder(POTENTIALS[recipe]))["scores"]
+    bounds = global_bounds(load_potential(recipe=recipe))
     assert math.isfinite(bounds.curvature)
-    stated = {name: scores.get(f"bound everywhere: {name}") for name in ("lipschitz", "curvature")}
-    if any(value is not None for value in stated.values()):
-        assert stated["lipschitz"] == pytest.approx(bounds.lipschitz, rel=1e-4)
-        assert stated["curvature"] == pytest.approx(bounds.curvature, rel=1e-4)
+    assert scores["bound everywhere: lipschitz"] == pytest.approx(bounds.lipschitz, rel=1e-4)
+    assert scores["bound everywhere: curvature"] == pytest.approx(bounds.curvature, rel=1e-4)

@@ -11,6 +11,7 @@ from tiny import write_encoder
 from slap_core import pretrained
 from slap_core.pretrained import (
     BASELINES,
+    POTENTIALS,
     baseline_class,
     load_baseline,
     load_card,
@@ -33,7 +34,7 @@ CARD = {
 }
 
 
-@pytest.mark.parametrize("name", ["encoder", "potential", "slots"])
+@pytest.mark.parametrize("name", ["encoder", "slots", *POTENTIALS.values(), *BASELINES])
 def test_shipped_networks_have_true_cards_and_are_small(name):
     folder = weights_folder(name)
     card = load_card(folder)
@@ -52,8 +53,14 @@ def test_the_bundled_encoder_sees_and_reads():
     assert encoder.text(["a red car", "nothing"]).shape == (2, encoder.dim)
     assert encoder.unknown_words("a red car on the moon") == ["moon"]
     assert encoder.notes
-    assert load_potential().dim == encoder.dim
+    assert load_potential().dim == load_potential(recipe="solver").dim == encoder.dim
     assert load_slots().config.dim_token == tokens.values.shape[-1]
+
+
+@pytest.mark.usefixtures("unhooked")
+def test_a_recipe_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="'magic' is not a recipe of potentials; choose one of: paper, solver"):
+        load_potential(recipe="magic")
 
 
 def test_networks_of_other_encoders_are_not_there():

@@ -186,7 +186,8 @@ def _weighed(potential: Potential, test: Stretches, coupling: float) -> Potentia
         drifts.append(far if bool(found.converged.all()) else torch.full_like(far, torch.inf))
     gains = [drifts[0] - far for far in drifts]
     # A few frames judge: what is gained has to stand out from its own standard error.
-    sure = [float(gain.mean() - gain.std() / len(gain) ** 0.5) for gain in gains]
+    single = len(test) == 1  # which has no standard error
+    sure = [-torch.inf if single else float(gain.mean() - gain.std() / len(gain) ** 0.5) for gain in gains]
     best = max(range(len(STRENGTHS)), key=lambda k: (sure[k] > 0, sure[k] if sure[k] > 0 else -k))
     record = FitRecord(float(drifts[0].mean()), float(drifts[best].mean()), STRENGTHS[best], len(test), coupling)
     if not best:

@@ -90,7 +90,7 @@ def contrast(
 
 @torch.no_grad()
 def assess(
-    potential: Potential | None, lessons: Stretches, coupling: float, *, tolerance: float = 1e-5
+    potential: Potential | None, lessons: Stretches, coupling: float, *, tolerance: float = 1e-4
 ) -> tuple[Float[Tensor, "stretch query"], float]:
     """The drift of each stretch for each way of asking, and the share of problems that converged."""
     ways = lessons.queries.shape[1]

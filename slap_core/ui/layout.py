@@ -105,8 +105,9 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
     with gr.Accordion("Advanced", open=False):
         mass = gr.Slider(0.1, 10, value=1, step=0.1, label="μ, mass", info="Inertia; only λ/μ matters for the path.")
         potential = gr.Dropdown(
-            [("learned if there is one", "auto"), ("learned", "learned"), ("static: cosine to the query", "static"),
-             ("off", "off")],
+            [("learned if there is one", "auto"), ("learned: towards what you ask for", "learned"),
+             ("learned: towards what is hidden", "hidden"), ("fitted to this clip", "fitted"),
+             ("static: cosine to the query", "static"), ("off", "off")],
             value="auto", label="P, potential",
         )  # fmt: skip
         encoder = gr.Textbox(
