@@ -106,6 +106,7 @@ class LeastAction:
         *,
         stiffness: Float[Tensor, "anchor"] | Sequence[float] | None = None,
         bands: bool = False,
+        tube_radius: float | None = None,
     ) -> Solution:
         """The least-action path through the seen latents, with nodes at `times`.
 
@@ -116,13 +117,22 @@ class LeastAction:
             stiffness: kappa of each anchor, in units of mu/T: how firmly a spring holds the path to it. Infinite (the
                 default) is a hard anchor; at least one must be.
             bands: whether to compute the solution's `posterior` as well, for one query.
+            tube_radius: let the certificate bound the curvature of a `Potential` rigorously within so many radians of
+                the path; by default it looks at the Hessian at the path alone.
 
         Raises:
             ValueError: if there is no anchor, the latents are not unit (on the sphere), the query does not fit them,
                 the times do not strictly increase, or the potential is not finite along the geodesic.
         """
         *_, solutions = self.scan_chunks(
-            seen, times, query, couplings=[self.coupling], stiffness=stiffness, inspected=True, bands=bands
+            seen,
+            times,
+            query,
+            couplings=[self.coupling],
+            stiffness=stiffness,
+            inspected=True,
+            bands=bands,
+            tube_radius=tube_radius,
         )
         return solutions[0]
 
@@ -152,10 +162,12 @@ class LeastAction:
         stiffness: Float[Tensor, "anchor"] | Sequence[float] | None = None,
         inspected: bool = False,
         bands: bool = False,
+        tube_radius: float | None = None,
     ) -> Iterator[list[Solution]]:
         """What `scan` returns, yielded last; before it, after each chunk of work, an empty list: a place to stop.
 
-        `inspected` certificates look at the Hessian's spectrum at each solution; `bands` are as for a call.
+        `inspected` certificates look at the Hessian's spectrum at each solution; `bands` and `tube_radius` are as for a
+        call.
         """
         couplings = torch.as_tensor([float(value) for value in couplings], dtype=torch.float64)
         if not len(couplings) or not bool((couplings.isfinite() & (couplings >= 0)).all()):
@@ -167,7 +179,10 @@ class LeastAction:
         for index, source in problems.again():
             problems.solve(index, source)
             yield []
-        yield [solution_of(problems, k, inspected=inspected, bands=bands) for k in range(len(couplings))]
+        yield [
+            solution_of(problems, k, inspected=inspected, bands=bands, tube_radius=tube_radius)
+            for k in range(len(couplings))
+        ]
 
     def energies(
         self,

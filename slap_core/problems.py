@@ -231,6 +231,14 @@ class Problems:
             return index[:0]
         return index[kept & (error > options.accuracy)]
 
+    def asked(self, query: int, k: int, gap: int) -> tuple[Float[Tensor, "node dim"], Tensor]:
+        """The nodes of one solution, and the question that its potential is asked about them."""
+        index = torch.tensor([(query * len(self.couplings) + k) * len(self.gaps) + gap])
+        action = self._action(index, int(self.nodes.view(-1)[index[0]]) or None)
+        return self._stored(index, action)[0, action.string.exists()[0]], action.query.reshape(
+            -1, action.query.shape[-1]
+        )[0]
+
     def _action(self, index: Tensor, nodes: int | None) -> DiscreteAction:
         """The actions of the problems at `index`."""
         options = self.options

@@ -3,9 +3,12 @@
 import dataclasses
 
 import torch
+from torch import Tensor
 
 from slap_core.certificate import certify, result_of
+from slap_core.curvature import tube_bounds
 from slap_core.energies import energies
+from slap_core.potential import Potential
 from slap_core.problems import Problems
 from slap_core.types import Path, Solution
 from slap_core.uncertainty import posterior_of
@@ -13,7 +16,9 @@ from slap_core.uncertainty import posterior_of
 __all__ = ["solution_of"]
 
 
-def solution_of(problems: Problems, k: int, *, inspected: bool = True, bands: bool = False) -> Solution:
+def solution_of(
+    problems: Problems, k: int, *, inspected: bool = True, bands: bool = False, tube_radius: float | None = None
+) -> Solution:
     """The solution at the k-th lambda, once everything is solved.
 
     Args:
@@ -21,6 +26,10 @@ def solution_of(problems: Problems, k: int, *, inspected: bool = True, bands: bo
         k: number of the lambda.
         inspected: whether the certificate looks at the Hessian's spectrum, which costs about as much as solving.
         bands: whether to say how sure it is, which costs more.
+        tube_radius: bound the potential's curvature rigorously within this distance of the path, radians; None: do not.
+
+    Raises:
+        ValueError: if such a bound is asked of a potential whose layers are not known.
     """
     options, gaps = problems.options, problems.gaps
     recovered = gaps.times[~gaps.is_anchor]
@@ -41,6 +50,7 @@ def solution_of(problems: Problems, k: int, *, inspected: bool = True, bands: bo
         iterations=iterations,
         geometry=options.geometry,
         inspection=problems.inspect(k) if inspected else None,
+        **({} if tube_radius is None else _bounds(problems, k, tube_radius)),
         discretisation_error=problems.error[:, k],
         nodes=problems.nodes[:, k],
     )
@@ -68,3 +78,19 @@ def solution_of(problems: Problems, k: int, *, inspected: bool = True, bands: bo
         history=problems.history[: iterations + 1, :, k].sum((1, 2)),
         posterior=posterior_of(problems, k) if bands else None,
     )
+
+
+def _bounds(problems: Problems, k: int, radius: float) -> dict[str, Tensor | float]:
+    """Rigorous bounds of the potential's Hessian around the path of each stretch, as `certify` takes them."""
+    potential = problems.options.potential
+    if not isinstance(potential, Potential):
+        raise ValueError(
+            f"Only a slap_core.Potential has rigorous bounds, got {type(potential).__name__}; leave tube_radius out."
+        )
+    upper, lipschitz = (torch.zeros(problems.residual[:, k].shape, dtype=torch.float64) for _ in range(2))
+    for query in range(len(upper)):
+        for gap in range(len(problems.gaps)):
+            points, question = problems.asked(query, k, gap)
+            found = tube_bounds(potential, points, question, radius=radius)
+            upper[query, gap], lipschitz[query, gap] = found.upper, found.curvature
+    return {"curvature_bound": upper, "gradient_lipschitz": lipschitz, "tube_radius": radius}
