@@ -137,7 +137,13 @@ def _covariance(action: DiscreteAction, z: Tensor, *, rank: int) -> tuple[Tensor
         free = torch.eye(basis.shape[1]).to(basis).expand(len(path), -1, -1)
     tangent = sphere.tangent(path[:, None], (basis @ free).mT).mT if action.geometry == "sphere" else basis @ free
     floor = FLOOR * torch.linalg.eigvalsh(torch.linalg.inv(action.green[0].double()))[0]
-    inside, positive = _inverse(written_out(action, z, tangent, problem=0, nodes=nodes), floor)
+    # The string couples nodes, the potential bends each on its own.
+    hessian = written_out(dataclasses.replace(action, potential=None), z, tangent, problem=0, nodes=nodes)
+    bent = tangent.mT @ _hessian_products(action, z, tangent.mT).mT
+    if action.geometry == "sphere":
+        bent = bent - (path * pull).sum(-1)[:, None, None] * torch.eye(bent.shape[-1]).to(bent)
+    hessian = hessian - torch.block_diag(*(action.force_weight[0, :, None, None] * (bent + bent.mT) / 2)).double()
+    inside, positive = _inverse(hessian, floor)
     size, freedom = len(path), free.shape[-1]
     within = torch.einsum(
         "iaf,ifjg,jbg->iajb", free.double(), inside.reshape(size, freedom, size, freedom), free.double()
@@ -168,11 +174,11 @@ def _pull_and_bend(action: DiscreteAction, z: Tensor) -> tuple[Tensor, tuple[Ten
 
 
 def _hessian_products(action: DiscreteAction, z: Tensor, vectors: Tensor) -> Float[Tensor, "node vector dim"]:
-    """What P's Hessian in flat space makes of the vectors at each node."""
+    """What P's Hessian in flat space makes of the vectors at each node, the same at all or each its own."""
     if action.potential is None:
-        return z.new_zeros(z.shape[1], *vectors.shape)
+        return z.new_zeros(z.shape[1], *vectors.shape[-2:])
     with torch.enable_grad():
-        leaf = z[0, :, None].expand(-1, len(vectors), -1).clone().requires_grad_(True)
+        leaf = z[0, :, None].expand(-1, vectors.shape[-2], -1).clone().requires_grad_(True)
         query = action.query[0] if action.query is not None and action.query.ndim == 3 else action.query
         value = evaluate_potential(action.potential, leaf, query)
         (pull,) = torch.autograd.grad(value.sum(), leaf, create_graph=True)

@@ -62,7 +62,9 @@ def choose(rule: str, clip: Latents, solver: LeastAction, query: Tensor, count: 
         more = count - len(seen) if rule != "adaptive" else min(count - len(seen), max(1, len(seen) // 2))
         unseen = torch.ones(len(clip.times), dtype=torch.bool)
         unseen[seen] = False
-        solution = solver(clip.select(seen), clip.times[unseen], query, bands=True)
+        *_, (solution,) = solver.scan_chunks(
+            clip.select(seen), clip.times[unseen], query, couplings=[solver.coupling], bands=True
+        )
         times = suggest_frames(solution, more, by="latent" if rule == "adaptive" else rule)
         seen = torch.cat([seen, torch.searchsorted(clip.times, times)]).sort().values
     return seen
@@ -73,9 +75,11 @@ def drift_of(clip: Latents, seen: Tensor, solver: LeastAction, query: Tensor) ->
     dropped = torch.ones(len(clip.times), dtype=torch.bool)
     dropped[seen] = False
     found = {}
-    for name, method in (("SLERP", Slerp()), ("SLAP", solver)):
-        points = method(clip.select(seen), clip.times[dropped], query).points
-        found[name] = float(metrics.drift(points, clip.points[dropped]).sum() / len(clip.times))
+    given = clip.select(seen), clip.times[dropped], query
+    # A scan of one lambda: nobody reads these certificates.
+    solutions = {"SLERP": Slerp()(*given), "SLAP": solver.scan(*given, couplings=[solver.coupling])[0]}
+    for name, solution in solutions.items():
+        found[name] = float(metrics.drift(solution.points, clip.points[dropped]).sum() / len(clip.times))
     return found
 
 
