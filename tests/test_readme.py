@@ -13,12 +13,15 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def test_the_example_runs(monkeypatch, capsys):
+def test_the_examples_run(monkeypatch, capsys):
     monkeypatch.chdir(ROOT)
-    (code,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    first, second = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
     names: dict[str, object] = {}
-    exec(code, names)
+    exec(first, names)
     assert names["solution"].result.ok
+    exec(second, names)
+    assert names["sure"].result.ok
+    assert len(names["sure"].posterior.radius()) == len(names["dropped"]) + len(names["kept"]) - 2
     assert "Converged on" in capsys.readouterr().out
     assert len(names["dropped"]) == 36
 
