@@ -198,14 +198,10 @@ class DiscreteAction:
         """The string's response to the force v, made tangent at z: symmetric and positive."""
         return self.tangent(z, self.green @ v)
 
-    def inner(
-        self, a: Float[Tensor, "batch a node dim"], b: Float[Tensor, "batch b node dim"]
-    ) -> Float[Tensor, "batch a b"]:
-        """The inner products of the metric whose inverse is `green`: how far string and springs are stretched."""
-        products = self.string.inner(a, b)
-        if self.spring is None:
-            return products
-        return products + (a * self.spring[:, None, :, None]).flatten(2) @ b.flatten(2).mT
+    def stretch(self, v: Nodes) -> Nodes:
+        """The force that string and springs answer the move v with, in flat space: the inverse of `green`."""
+        pulled = self.string.apply(v)
+        return pulled if self.spring is None else pulled + self.spring[..., None] * v
 
     def tangent(self, z: Tensor, v: Tensor) -> Tensor:
         """The part of v along which the path may move."""
