@@ -44,7 +44,7 @@ def minimize(
         tolerance: radians.
         iterations: at most so many steps of either kind, together.
     """
-    state = Descent.begin(z, iterations=iterations)
+    state, action = Descent.begin(z, iterations=iterations), action.asked()
     left = _accelerated(action, state, tolerance=tolerance, iterations=iterations)
     if len(left):
         trust_region(action, state, left, tolerance=tolerance, iterations=iterations)
@@ -168,7 +168,7 @@ def adam(
 
     It has no metric of the path, so that it needs many more steps; the action may rise on the way.
     """
-    state = Descent.begin(z, iterations=iterations)
+    state, action = Descent.begin(z, iterations=iterations), action.asked()
     everything = torch.arange(len(action), device=z.device)
     mean, square = torch.zeros_like(z), torch.zeros_like(z)
     for iteration in range(iterations + 1):
