@@ -5,6 +5,7 @@ at random; a potential MLP of two hidden layers of 512, its weights normal with 
 (the usual start is all but linear), calibrated to a median gradient of 8.
 """
 
+import copy
 import dataclasses
 from collections.abc import Sequence
 from typing import Final, Literal
@@ -18,7 +19,9 @@ from slap_core.action import DiscreteAction
 from slap_core.gaps import find_gaps
 from slap_core.least_action import LeastAction
 from slap_core.potential import Potential, calibrate
+from slap_core.pretrained import load_encoder, load_potential
 from slap_core.problems import Problems
+from slap_core.tunnel_world import render, sample, seeds
 from slap_core.types import Latents
 
 __all__ = ["COUPLING", "FULL", "QUICK", "Discretisation", "Reference", "Sizes"]
@@ -109,6 +112,22 @@ class Reference:
             Latents(anchors[: gaps + 1].to(device, dtype), torch.arange(gaps + 1).double()),
             torch.arange(gaps * step + 1).double() / step,
             query.to(device, dtype),
+        )
+
+    @classmethod
+    def shipped(cls, *, frames: int) -> "Reference":
+        """Another one in double precision: the bundled potential, on a drawn clip as the bundled encoder sees it."""
+        scene = sample(seeds("test", 1))
+        moments = torch.linspace(0, float(scene.frames - 1), 9).round().long()[None]
+        encoder = load_encoder()
+        points, _ = encoder.images(render(scene, moments, size=96).observed[0].to(encoder.device))
+        query = encoder.text("a red car")[0]
+        potential = copy.deepcopy(load_potential()).double()
+        return cls(
+            potential,
+            Latents(sphere.normalize(points.double()), torch.arange(9).double()),
+            torch.arange(8 * (frames + 1) + 1).double() / (frames + 1),
+            sphere.normalize(query.double()),
         )
 
     def solve(self, discretisation: Literal["nodes", "frames"], *, couplings: Sequence[float] = (COUPLING,)) -> None:

@@ -1,7 +1,8 @@
 """What a solve costs, and against what: python -m slap_core.benchmarks.solver --out DIR.
 
-On the reference problem (see `reference`). A *solve* is the whole call but the certificate's look at the Hessian, whose
-share is a row of its own. It is done on Gauss nodes (the default) and on the frame grid, and compared in one run with
+On the reference problem (see `reference`; rivals are in `descents`). A *solve* is the whole call but the certificate's
+look at the Hessian, whose share is a row of its own. It is done on Gauss nodes (the default) and on the frame grid, and
+compared in one run with
 
 - Adam, the paper's recipe, at the best of three learning rates, plain gradient descent and L-BFGS (torch.optim, strong
   Wolfe), all on the frame grid from SLERP, with our gradient: until the action is within 0.1 % of S(SLERP) - S* of our
@@ -18,6 +19,7 @@ Writes solver.json and solver.md and prints the table.
 """
 
 import argparse
+import ctypes
 import dataclasses
 import json
 import multiprocessing
@@ -29,11 +31,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float64
-from torch import Tensor, nn
+from torch import nn
 
-from slap_core import descent, sphere
-from slap_core.action import DiscreteAction
+from slap_core import descent
+from slap_core.benchmarks import descents
 from slap_core.benchmarks.reference import COUPLING, FULL, QUICK, Discretisation, Reference, Sizes
 from slap_core.gaps import find_gaps
 from slap_core.latent_ode import LatentODE
@@ -46,9 +47,6 @@ from slap_core.training.loop import resolve_device
 __all__ = ["AIMS", "gradient_flops", "gradients_to_tolerance", "main", "measure", "sampled_coupling", "table"]
 
 DISCRETISATIONS: tuple[Discretisation, ...] = ("nodes", "frames")
-LEARNING_RATES = (3e-4, 1e-3, 3e-3)
-CLOSE = 1e-3
-"""Rivals are done this close to our action, relative to what the geodesic lacks."""
 TIMED = 10
 """Steps over which Adam and gradient descent are timed."""
 
@@ -60,6 +58,7 @@ AIMS = {
     "torchdiffeq_time_ratio": ("latent ODE / our solve on nodes, time", ">= 5"),
     "torchdiffeq_time_ratio_frames": ("latent ODE / our solve on frames, time", ">= 5"),
     "most_gradients": ("gradients to 1e-6 on the frame grid, the most for any number of frames", "<= 12"),
+    "shipped_gradients": ("gradients to 1e-6 with the bundled potential, the most of 8 gaps", "<= 12"),
     "scan_time_ratio": ("scan of all lambdas from 0 to 1 / one solve, nodes, time", "<= 16"),
     "floor_ratio": ("our solve on nodes / its matrix products alone, time", ""),
     "floor_ratio_frames": ("our solve on frames / its matrix products alone, time", ""),
@@ -86,7 +85,7 @@ def measure(sizes: Sizes, *, repeats: int, device: torch.device) -> dict[str, An
     """
     reference = Reference.of(sizes, device=device)
     solved = {name: reference.problems(name) for name in DISCRETISATIONS}
-    rivals, target = _rivals(reference, sizes)
+    rivals, target = descents.race(reference.action(), limit=sizes.evaluations)
     ode = LatentODE(sizes.dim, hidden=sizes.dim, width=sizes.width).to(device).eval()
     couplings = torch.linspace(0, 1, sizes.couplings).tolist()
     best = min(rivals["adam"], key=lambda rate: (rivals["adam"][rate]["evaluations"], rivals["adam"][rate]["action"]))
@@ -96,9 +95,9 @@ def measure(sizes: Sizes, *, repeats: int, device: torch.device) -> dict[str, An
         "call": lambda: LeastAction(reference.potential)(reference.seen, reference.times, reference.query),
         "scan": lambda: reference.solve("nodes", couplings=couplings),
         "ode": lambda: ode(reference.seen, reference.times, reference.query),
-        "adam": lambda: _adam(reference.action(), TIMED - 1, best),
-        "descent": lambda: _gradient_descent(reference.action(), TIMED - 1),
-        "lbfgs": lambda: _lbfgs(reference.action(), rivals["lbfgs"]["evaluations"]),
+        "adam": lambda: descents.adam(reference.action(), TIMED - 1, best),
+        "descent": lambda: descents.gradient_descent(reference.action(), TIMED - 1),
+        "lbfgs": lambda: descents.lbfgs(reference.action(), rivals["lbfgs"]["evaluations"]),
     }
     products = {name: torch.randn(sum(_nodes(solved[name])), sizes.dim, device=device) for name in DISCRETISATIONS}
     weight = torch.randn(sizes.dim, sizes.width, device=device)
@@ -110,7 +109,8 @@ def measure(sizes: Sizes, *, repeats: int, device: torch.device) -> dict[str, An
     rate = {name: 2 * len(x) * weight.numel() / seconds[f"product_{name}"] for name, x in products.items()}
     growth = {n: _solves(Reference.of(sizes, frames=n, device=device), repeats, device) for n in sizes.timed_missing}
     fewest, most = growth[min(growth)], growth[max(growth)]
-    gradients = {n: gradients_to_tolerance(sizes, n) for n in sizes.missing}
+    of_frames = {n: Reference.of(sizes, gaps=2, frames=n, dtype=torch.float64) for n in sizes.missing}
+    gradients = {n: gradients_to_tolerance(problem) for n, problem in of_frames.items()}
     long = Reference.of(sizes, gaps=sizes.long_gaps, frames=sizes.long_frames, device=device)
     figures = {f"{rival}_time_ratio": seconds[rival] / seconds["nodes"] for rival in ("adam", "descent", "lbfgs")}
     figures |= {
@@ -118,6 +118,7 @@ def measure(sizes: Sizes, *, repeats: int, device: torch.device) -> dict[str, An
         "adam_time_ratio_frames": seconds["adam"] / seconds["frames"],
         "torchdiffeq_time_ratio_frames": seconds["ode"] / seconds["frames"],
         "most_gradients": max(gradients.values()),
+        "shipped_gradients": gradients_to_tolerance(Reference.shipped(frames=sizes.frames)),
         "scan_time_ratio": seconds["scan"] / seconds["nodes"],
         "inspection_share": 1 - seconds["nodes"] / seconds["call"],
         "growth": most["nodes"] / fewest["nodes"],
@@ -148,12 +149,11 @@ def measure(sizes: Sizes, *, repeats: int, device: torch.device) -> dict[str, An
     }
 
 
-def gradients_to_tolerance(sizes: Sizes, frames: int, *, relative: float = 1e-6) -> int:
-    """Gradients on the frame grid until the preconditioned step is `relative` times the first: the most of two gaps."""
-    reference = Reference.of(sizes, gaps=2, frames=frames, dtype=torch.float64)
+def gradients_to_tolerance(reference: Reference, *, relative: float = 1e-6) -> int:
+    """Gradients on the frame grid until the preconditioned step is `relative` times the first, the most of any gap."""
     action, found = reference.action(), []
     with torch.no_grad():
-        for gap in torch.arange(2).split(1):
+        for gap in torch.arange(len(action)).split(1):
             alone = action.select(gap)
             z = alone.geodesic()
             first = alone.precondition(z, alone.evaluate(z).gradient).norm(dim=-1).amax()
@@ -194,76 +194,6 @@ def gradient_flops(potential: Potential) -> int:
     return 4 * (potential.dim * first.out_features + sum(layer.weight.numel() for layer in others))
 
 
-@torch.no_grad()
-def _rivals(reference: Reference, sizes: Sizes) -> tuple[dict[str, Any], dict[str, float]]:
-    """Evaluations of each rival, whether it came close to our action, and its own; and the actions to come close to."""
-    action = reference.action()
-    geodesic = float(action.evaluate(action.geodesic()).value.sum())
-    ours = float(descent.minimize(action, action.geodesic(), tolerance=1e-5, iterations=100).history()[-1].sum())
-    goal = ours + CLOSE * (geodesic - ours)
-    limit = sizes.evaluations
-
-    def told(run: Callable[[int], Float64[Tensor, "evaluation"]]) -> dict[str, float | int | bool]:
-        for few in (limit // 10, limit):
-            values = run(few)
-            close = (values <= goal).nonzero().flatten()
-            if len(close):
-                break
-        count = int(close[0]) + 1 if len(close) else len(values)
-        return {"evaluations": count, "close": bool(len(close)), "action": float(values[count - 1])}
-
-    found = {
-        "adam": {rate: told(lambda n, rate=rate: _adam(action, n, rate)) for rate in LEARNING_RATES},
-        "descent": told(lambda n: _gradient_descent(action, n)),
-        "lbfgs": told(lambda n: _lbfgs(action, n)),
-    }
-    return found, {"geodesic": geodesic, "frames": ours}
-
-
-def _adam(action: DiscreteAction, iterations: int, rate: float) -> Float64[Tensor, "evaluation"]:
-    """The action at each evaluation."""
-    with torch.no_grad():
-        z = action.geodesic()
-        return descent.adam(action, z, tolerance=1e-9, iterations=iterations, learning_rate=rate).history().sum(1)
-
-
-@torch.no_grad()
-def _gradient_descent(action: DiscreteAction, iterations: int) -> Float64[Tensor, "evaluation"]:
-    """The action at each evaluation, by the longest steps that a string without a potential bears, nearly."""
-    z, values = action.geodesic(), []
-    step = 1.9 / (4 * action.string.stiffness.amax())
-    for _ in range(iterations + 1):
-        now = action.evaluate(z)
-        values.append(now.value.sum())
-        z = action.retract(z, -step * now.gradient)
-    return torch.stack(values)
-
-
-def _lbfgs(action: DiscreteAction, evaluations: int) -> Float64[Tensor, "evaluation"]:
-    """The action at each evaluation."""
-    with torch.no_grad():
-        free, values = action.geodesic().requires_grad_(True), []
-    optimiser = torch.optim.LBFGS(
-        [free],
-        max_iter=evaluations,
-        max_eval=evaluations,
-        history_size=10,
-        tolerance_change=0,
-        tolerance_grad=0,
-        line_search_fn="strong_wolfe",
-    )
-
-    @torch.no_grad()
-    def closure() -> Tensor:
-        now = action.evaluate(sphere.normalize(free))
-        values.append(now.value.sum())
-        free.grad = now.gradient / free.norm(dim=-1, keepdim=True)
-        return values[-1]
-
-    optimiser.step(closure)
-    return torch.stack(values)
-
-
 def _solves(reference: Reference, repeats: int, device: torch.device) -> dict[str, float]:
     return _medians(
         {"nodes": lambda: reference.solve("nodes"), "frames": lambda: reference.solve("frames")}, repeats, device
@@ -298,11 +228,12 @@ def _peak_mb(sizes: Sizes, discretisation: Discretisation, device: torch.device)
 def _resident_mb(sizes: Sizes, discretisation: Discretisation, threads: int) -> float | None:
     """The peak of this process's memory in a solve, above that before it; after a small one, which loads libraries."""
     status, reset = pathlib.Path("/proc/self/status"), pathlib.Path("/proc/self/clear_refs")
-    if not reset.exists():
+    if not reset.exists() or not hasattr(ctypes.CDLL(None), "malloc_trim"):
         return None
     torch.set_num_threads(threads)
     Reference.of(sizes, gaps=1, frames=1).solve(discretisation)
     reference = Reference.of(sizes)
+    ctypes.CDLL(None).malloc_trim(0)  # or a solve would live on what making the problem left behind
     reset.write_text("5", encoding="ascii")  # the peak so far is forgotten
     before = int(re.search(r"VmRSS:\s+(\d+)", status.read_text(encoding="ascii"))[1])
     reference.solve(discretisation)
