@@ -112,6 +112,7 @@ def measure(sizes: Sizes, *, repeats: int, device: torch.device) -> dict[str, An
     of_frames = {n: Reference.of(sizes, gaps=2, frames=n, dtype=torch.float64) for n in sizes.missing}
     gradients = {n: gradients_to_tolerance(problem) for n, problem in of_frames.items()}
     long = Reference.of(sizes, gaps=sizes.long_gaps, frames=sizes.long_frames, device=device)
+    peak = _peak_mb(sizes, device)
     figures = {f"{rival}_time_ratio": seconds[rival] / seconds["nodes"] for rival in ("adam", "descent", "lbfgs")}
     figures |= {
         "torchdiffeq_time_ratio": seconds["ode"] / seconds["nodes"],
@@ -128,7 +129,7 @@ def measure(sizes: Sizes, *, repeats: int, device: torch.device) -> dict[str, An
     for name, suffix in (("nodes", ""), ("frames", "_frames")):
         figures["floor_ratio" + suffix] = seconds[name] * rate[name] / flops[name]
         figures["tflop" + suffix] = flops[name] / 1e12
-        figures["peak_mb" + suffix] = _peak_mb(sizes, name, device)
+        figures["peak_mb" + suffix] = peak[name]
     on_frames = reference.action()
     z = on_frames.geodesic()
     z.view(-1, sizes.dim)[:] = solved["nodes"].points.to(z).view(-1, sizes.dim)
@@ -213,16 +214,18 @@ def _medians(runs: Mapping[str, Callable[[], object]], repeats: int, device: tor
     return {name: statistics.median(values[1:]) for name, values in found.items()}
 
 
-def _peak_mb(sizes: Sizes, discretisation: Discretisation, device: torch.device) -> float | None:
+def _peak_mb(sizes: Sizes, device: torch.device) -> dict[str, float | None]:
     """Memory of one solve above what its process held before, MB; None where the system does not tell."""
-    if device.type == "cuda":
-        reference = Reference.of(sizes, device=device)
+    if device.type != "cuda":
+        with multiprocessing.get_context("spawn").Pool(1) as fresh:
+            return {n: fresh.apply(_resident_mb, (sizes, n, torch.get_num_threads())) for n in DISCRETISATIONS}
+    found, reference = {}, Reference.of(sizes, device=device)
+    for name in DISCRETISATIONS:
         torch.cuda.reset_peak_memory_stats(device)
         before = torch.cuda.memory_allocated(device)
-        reference.solve(discretisation)
-        return (torch.cuda.max_memory_allocated(device) - before) / 1e6
-    with multiprocessing.get_context("spawn").Pool(1) as fresh:
-        return fresh.apply(_resident_mb, (sizes, discretisation, torch.get_num_threads()))
+        reference.solve(name)
+        found[name] = (torch.cuda.max_memory_allocated(device) - before) / 1e6
+    return found
 
 
 def _resident_mb(sizes: Sizes, discretisation: Discretisation, threads: int) -> float | None:
