@@ -34,6 +34,8 @@ from torch import Tensor
 
 from slap_core import sphere
 from slap_core.gaps import Gaps
+from slap_core.perceptron import Perceptron
+from slap_core.potential import Potential
 from slap_core.strings import FrameString, Geometry, Nodes, PolynomialString, String
 from slap_core.types import PotentialFunction
 
@@ -84,6 +86,8 @@ class DiscreteAction:
     """Units of T."""
     mass: float
     geometry: Geometry
+    answer: Perceptron | None = None
+    """P as a function of z alone, where it was `asked` already: `potential` with `query` put in."""
 
     @classmethod
     def of(
@@ -156,11 +160,23 @@ class DiscreteAction:
     def select(self, index: Tensor) -> "DiscreteAction":
         """The problems at `index` only."""
         query = self.query[index] if self.query is not None and self.query.ndim == 3 else self.query
+        answer = None if self.answer is None else self.answer.select(index)
         values = {
             name: None if getattr(self, name) is None else getattr(self, name)[index]
             for name in ("force_weight", "green", "spring", "held", "length")
         }
-        return dataclasses.replace(self, query=query, string=self.string.select(index), **values)
+        return dataclasses.replace(self, query=query, string=self.string.select(index), answer=answer, **values)
+
+    def asked(self) -> "DiscreteAction":
+        """The same problems with all that the potential makes of its question computed once, for many evaluations.
+
+        While it is in use neither the potential's weights nor the question may change; both are constants to autograd.
+        """
+        if self.query is None or not isinstance(self.potential, Potential):
+            return self
+        with torch.no_grad():
+            answer = self.potential.asked(self.string.start[:, None], self.query).detach()
+        return dataclasses.replace(self, answer=answer)
 
     def geodesic(self) -> Nodes:
         """The paths of lambda = 0 with hard anchors only: SLERP or LERP in a gap, rest on a free end."""
@@ -198,14 +214,10 @@ class DiscreteAction:
         """The string's response to the force v, made tangent at z: symmetric and positive."""
         return self.tangent(z, self.green @ v)
 
-    def inner(
-        self, a: Float[Tensor, "batch a node dim"], b: Float[Tensor, "batch b node dim"]
-    ) -> Float[Tensor, "batch a b"]:
-        """The inner products of the metric whose inverse is `green`: how far string and springs are stretched."""
-        products = self.string.inner(a, b)
-        if self.spring is None:
-            return products
-        return products + (a * self.spring[:, None, :, None]).flatten(2) @ b.flatten(2).mT
+    def stretch(self, v: Nodes) -> Nodes:
+        """The force that string and springs answer the move v with, in flat space: the inverse of `green`."""
+        pulled = self.string.apply(v)
+        return pulled if self.spring is None else pulled + self.spring[..., None] * v
 
     def tangent(self, z: Tensor, v: Tensor) -> Tensor:
         """The part of v along which the path may move."""
@@ -247,6 +259,9 @@ class DiscreteAction:
         """P and its gradient in flat space, at each node."""
         if self.potential is None:
             return torch.zeros_like(z[..., 0]), torch.zeros_like(z)
+        if self.answer is not None:
+            value, pull = self.answer.value_and_gradient(z.to(self.answer.output))
+            return value.to(z), pull.to(z)
         by_hand = getattr(self.potential, "value_and_gradient", None)
         if by_hand is not None:
             return by_hand(z, self.query)
@@ -265,7 +280,11 @@ class DiscreteAction:
         weight = self.force_weight[..., None]
         with torch.enable_grad():
             leaf = z.detach().requires_grad_(True)
-            (pull,) = torch.autograd.grad(self.potential(leaf, self.query).sum(), leaf, create_graph=True)
+            if self.answer is None:
+                value = self.potential(leaf, self.query)
+            else:
+                value = self.answer.value(leaf.to(self.answer.output))
+            (pull,) = torch.autograd.grad(value.sum(), leaf, create_graph=True)
         normal = (z * pull.detach()).sum(-1, keepdim=True) if self.geometry == "sphere" else 0.0
 
         def product(v: Tensor) -> Tensor:

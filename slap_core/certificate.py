@@ -72,6 +72,7 @@ def inspect(
         dense_limit: Hessians of at most so many unknowns are diagonalised instead.
         generator: of Lanczos's random starts; default: one with a fixed seed.
     """
+    action = action.asked()
     gradient = action.evaluate(z).gradient.double()
     exists = action.green.diagonal(dim1=-2, dim2=-1) > 0
     per_time = torch.where(exists, 1 / weight.double(), 0.0)

@@ -13,10 +13,10 @@ Each problem of a batch has its own history, radius and end; ended ones leave th
 Source: Walker and Ni, "Anderson acceleration for fixed-point iterations", 2011.
 """
 
-import itertools
+import dataclasses
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from torch import Tensor
 
 from slap_core import sphere
@@ -44,7 +44,7 @@ def minimize(
         tolerance: radians.
         iterations: at most so many steps of either kind, together.
     """
-    state = Descent.begin(z, iterations=iterations)
+    state, action = Descent.begin(z, iterations=iterations), action.asked()
     left = _accelerated(action, state, tolerance=tolerance, iterations=iterations)
     if len(left):
         trust_region(action, state, left, tolerance=tolerance, iterations=iterations)
@@ -58,65 +58,97 @@ def _accelerated(action: DiscreteAction, state: Descent, *, tolerance: float, it
     z = state.z.clone()
     now = action.evaluate(z)
     state.gradients += 1
-    past = [(z, -action.precondition(z, now.gradient))]
+    step = -action.precondition(z, now.gradient)
+    past = _Past.begin(z)
     shortest = torch.full_like(z[:, 0, 0], torch.inf)
     slow = torch.zeros_like(index)
     while True:
-        z, step = past[-1]
         size = step.norm(dim=-1).amax(-1)
         state.record(index, z, now.value, size)
         slow = torch.where(size > 0.7 * shortest, slow + 1, 0)
         shortest = torch.minimum(shortest, size)
         going = size > tolerance
         # Where the action curves down or the potential is not finite, Newton's region is the place to be.
-        hopeful = going & (slow < PATIENCE) & (_curvature(action, past) > 0.05) & (state.iterations[index] < iterations)
+        hopeful = going & (slow < PATIENCE) & (past.curvature > 0.05) & (state.iterations[index] < iterations)
         given_up = torch.cat([given_up, index[going & ~hopeful]])
         if not bool(hopeful.all()):
             keep = hopeful.nonzero().squeeze(-1)
             if not len(keep):
                 return given_up
-            index, action, now = index[keep], action.select(keep), now.select(keep)
-            past = [(x[keep], s[keep]) for x, s in past]
+            index, action, now, past = index[keep], action.select(keep), now.select(keep), past.select(keep)
             z, step, shortest, slow = z[keep], step[keep], shortest[keep], slow[keep]
-        v = _shorten(action.tangent(z, _combine(action, past)))
+        v = _shorten(action.tangent(z, past.combine(action, step)))
         trial = action.retract(z, v)
         then = action.evaluate(trial)
         answer = -action.precondition(trial, then.gradient)
         state.iterations[index] += 1
         state.gradients[index] += 1
+        # A trial that is refused still tells of the curvature, and is remembered like any other.
+        past.add(action, trial - z, answer - step)
         fell = decrease(now, then, v, expected=-dot(now.gradient, v)) >= 0
-        # A trial that is refused still tells of the curvature: it is remembered as an earlier step.
-        chosen = fell[:, None, None]
-        refused = torch.where(chosen, z, trial), torch.where(chosen, step, answer)
-        past = [*past[:-1], refused, (torch.where(chosen, trial, z), torch.where(chosen, answer, step))][-MEMORY - 1 :]
-        now = then.where(fell, now)
+        if bool(fell.all()):
+            z, step, now = trial, answer, then
+        else:
+            chosen = fell[:, None, None]
+            z, step, now = torch.where(chosen, trial, z), torch.where(chosen, answer, step), then.where(fell, now)
 
 
-def _curvature(action: DiscreteAction, past: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """<dz, Hess dz>/<dz, dz> in the H1 metric along the last step; 1 is the string's own."""
-    if len(past) < 2:
-        return torch.ones(len(action), device=past[0][0].device)
-    (x, s), (y, t) = past[-2:]
-    moved, answered = y - x, s - t
-    square, product = action.inner(moved[:, None], torch.stack([moved, answered], 1))[:, 0].unbind(1)
-    return product / square.clamp_min(torch.finfo(square.dtype).tiny)
+@dataclasses.dataclass(eq=False)
+class _Past:
+    """The last moves of each problem and by what the H1 step *turned* on them, the oldest of MEMORY overwritten."""
 
+    turns: Float[Tensor, "batch memory number"]
+    sums: Float[Tensor, "batch memory number"]
+    """Of a move and its turn."""
+    gram: Float64[Tensor, "batch memory memory"]
+    """The H1 inner products of the turns."""
+    curvature: Float[Tensor, "batch"]
+    """<dz, Hess dz>/<dz, dz> in the H1 metric along the last move; 1 is the string's own."""
+    count: int = 0
+    """Moves made."""
 
-def _combine(action: DiscreteAction, past: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Anderson's next step from the last one."""
-    z, step = past[-1]
-    if len(past) == 1:
-        return step
-    moves = torch.stack([y - x for (x, _), (y, _) in itertools.pairwise(past)], 1)
-    turns = torch.stack([t - s for (_, s), (_, t) in itertools.pairwise(past)], 1)
-    products = action.inner(turns, torch.cat([turns, step[:, None]], 1)).double()
-    gram, right = products[..., :-1], products[..., -1:]
-    scale = gram.diagonal(dim1=-2, dim2=-1).clamp_min(1e-300).rsqrt()
-    # Unit diagonal and a ridge: nearly parallel turns must not be subtracted from each other beyond their digits.
-    ridge = 10 * torch.finfo(z.dtype).eps * torch.eye(gram.shape[1], dtype=gram.dtype, device=z.device)
-    gram = gram * scale[:, :, None] * scale[:, None, :] + ridge
-    share = (torch.linalg.solve(gram, right * scale[..., None]) * scale[..., None]).to(z)
-    return step - (share[..., None] * (moves + turns)).sum(1)
+    @classmethod
+    def begin(cls, z: Float[Tensor, "batch node dim"]) -> "_Past":
+        """No move yet."""
+        turns, sums = (z.new_empty(len(z), MEMORY, z[0].numel()) for _ in range(2))
+        gram = torch.zeros(len(z), MEMORY, MEMORY, dtype=torch.float64, device=z.device)
+        return cls(turns, sums, gram, torch.ones_like(z[:, 0, 0]))
+
+    def select(self, index: Tensor) -> "_Past":
+        """The problems at `index`."""
+        return _Past(self.turns[index], self.sums[index], self.gram[index], self.curvature[index], self.count)
+
+    def add(self, action: DiscreteAction, moved: Tensor, turned: Tensor) -> None:
+        """Remember a move and its turn."""
+        pulled = action.stretch(moved)
+        tiny = torch.finfo(moved.dtype).tiny
+        self.curvature = -(turned * pulled).sum((-2, -1)) / (moved * pulled).sum((-2, -1)).clamp_min(tiny)
+        place = self.count % MEMORY
+        self.count += 1
+        torch.add(moved, turned, out=self.sums[:, place].view_as(moved))
+        self.turns[:, place] = turned.flatten(1)
+        products = self._products(action.stretch(turned))
+        self.gram[:, place, : products.shape[1]] = products
+        self.gram[:, : products.shape[1], place] = products
+
+    def combine(self, action: DiscreteAction, step: Float[Tensor, "batch node dim"]) -> Tensor:
+        """Anderson's next step from the last one."""
+        known = min(self.count, MEMORY)
+        if not known:
+            return step
+        right = self._products(action.stretch(step))[..., None]
+        gram = self.gram[:, :known, :known]
+        scale = gram.diagonal(dim1=-2, dim2=-1).clamp_min(1e-300).rsqrt()
+        # Unit diagonal and a ridge: nearly parallel turns must not be subtracted from each other beyond their digits.
+        ridge = 10 * torch.finfo(step.dtype).eps * torch.eye(known, dtype=gram.dtype, device=gram.device)
+        gram = gram * scale[:, :, None] * scale[:, None, :] + ridge
+        share = (torch.linalg.solve(gram, right * scale[..., None]) * scale[..., None]).to(step)
+        return step - (share.mT @ self.sums[:, :known]).view_as(step)
+
+    def _products(self, force: Float[Tensor, "batch node dim"]) -> Float64[Tensor, "batch known"]:
+        """The turns' inner products with what is pulled by the force."""
+        # A row times a matrix: as a matrix times a column the same product takes ten times as long.
+        return (force.flatten(1)[:, None] @ self.turns[:, : min(self.count, MEMORY)].mT).squeeze(1).double()
 
 
 def _shorten(v: Tensor) -> Tensor:
@@ -137,7 +169,7 @@ def adam(
 
     It has no metric of the path, so that it needs many more steps; the action may rise on the way.
     """
-    state = Descent.begin(z, iterations=iterations)
+    state, action = Descent.begin(z, iterations=iterations), action.asked()
     everything = torch.arange(len(action), device=z.device)
     mean, square = torch.zeros_like(z), torch.zeros_like(z)
     for iteration in range(iterations + 1):

@@ -16,10 +16,10 @@ through W and q * x through M, and no matrix is made for each problem.
 """
 
 import dataclasses
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 __all__ = ["ACTIVATIONS", "ActivationName", "Perceptron", "derivatives"]
@@ -64,6 +64,23 @@ class Perceptron:
     output: Float[Tensor, "width"]
     constant: Float[Tensor, ""]
     activation: ActivationName
+
+    def detach(self) -> "Perceptron":
+        """The same function, its weights being constants to autograd."""
+
+        def constant(value: Any) -> Any:
+            if isinstance(value, tuple):
+                return tuple(constant(part) for part in value)
+            return value.detach() if isinstance(value, Tensor) else value
+
+        return Perceptron(**{name: constant(value) for name, value in vars(self).items()})
+
+    def select(self, index: Int[Tensor, "some"]) -> "Perceptron":
+        """The function of the problems at `index`, where they differ: where there is a first axis of the batch."""
+        if self.offset.ndim == 1:
+            return self
+        query = self.query if self.query is None else self.query[index]
+        return dataclasses.replace(self, query=query, offset=self.offset[index])
 
     def value(self, x: Float[Tensor, "*#batch dim"]) -> Float[Tensor, "*#batch"]:
         """f(x); autograd differentiates it as any other function."""

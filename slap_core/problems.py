@@ -151,7 +151,8 @@ class Problems:
             parts = int((self.gaps.soft[gap[0]] >= 0).sum()) + 1
             nodes = int(self.gaps.count[gap].max()) if self._on_frames() else max(8, int(self.nodes.view(-1)[some[0]]))
             nodes *= 1 if self._on_frames() else parts
-            yield from some.split(max(1, numbers // (nodes * (self.points.shape[-1] + nodes))))
+            most = max(1, numbers // (nodes * (self.points.shape[-1] + nodes)))
+            yield from some.tensor_split(-(-len(some) // most))  # evenly: a small batch costs nearly as much
 
     def again(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The problems that converged at another lambda only, and their numbers at the nearest such lambda."""

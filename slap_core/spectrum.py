@@ -234,8 +234,8 @@ def _lanczos(
 
     def orthogonal(force: Tensor) -> Tensor:
         for _ in range(2):  # once loses digits, twice is enough
-            share = vectors[:, : k + 1].flatten(2) @ force.flatten(1)[..., None]
-            force = action.tangent(z, force - (share * forces[:, : k + 1].flatten(2)).sum(1).view_as(force))
+            share = force.flatten(1)[:, None] @ vectors[:, : k + 1].flatten(2).mT  # a row: many times faster
+            force = action.tangent(z, force - (share @ forces[:, : k + 1].flatten(2)).view_as(force))
         return force
 
     forces, vectors = z.new_zeros(2, len(z), steps, *z.shape[1:])

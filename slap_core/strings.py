@@ -82,14 +82,6 @@ class FrameString:
         tension = self.stiffness[..., None] * _between(v).diff(dim=1)
         return tension[:, :-1] - tension[:, 1:]
 
-    def inner(
-        self, a: Float[Tensor, "batch a node dim"], b: Float[Tensor, "batch b node dim"]
-    ) -> Float[Tensor, "batch a b"]:
-        """The H1 inner products a^T K b."""
-        root = self.stiffness.sqrt()[:, None, :, None]
-        a, b = ((_between(v.flatten(0, 1)).diff(dim=1).unflatten(0, v.shape[:2]) * root).flatten(2) for v in (a, b))
-        return a @ b.mT
-
     def energy(self, z: Nodes) -> tuple[Float64[Tensor, "batch"], Nodes]:
         """The kinetic energy and its gradient, tangential on the sphere."""
         onward, back, length = self._logs(z)
@@ -226,12 +218,6 @@ class PolynomialString:
     def apply(self, v: Nodes) -> Nodes:
         """The flat stiffness matrix times v."""
         return self.stiffness @ v
-
-    def inner(
-        self, a: Float[Tensor, "batch a node dim"], b: Float[Tensor, "batch b node dim"]
-    ) -> Float[Tensor, "batch a b"]:
-        """The H1 inner products a^T K b."""
-        return a.flatten(2) @ (self.stiffness[:, None] @ b).flatten(2).mT
 
     def energy(self, z: Nodes) -> tuple[Float64[Tensor, "batch"], Nodes]:
         """The kinetic energy and its gradient, not yet made tangential."""

@@ -11,6 +11,7 @@ from slap_core.action import DiscreteAction
 from slap_core.energies import energies
 from slap_core.gaps import find_gaps, green_matrix, time_unit
 from slap_core.least_action import LeastAction
+from slap_core.potential import Potential
 from slap_core.types import Latents, Path
 
 DIM = 4
@@ -254,3 +255,56 @@ def test_kinetic_plus_potential_energy_is_conserved_to_second_order(geometry):
     coarse, fine = spread(20), spread(40)
     assert fine < 2e-2
     assert coarse / fine == pytest.approx(4, rel=0.25)
+
+
+@pytest.mark.parametrize("context", [False, True])
+@pytest.mark.parametrize("several", [False, True])
+def test_asked_once_the_potential_answers_as_if_asked_each_time(several, context):
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        potential = Potential(DIM, width=7, spectral_norm=False, context=context).double()
+    gaps = find_gaps([0.0, 1.0, 2.5, 3.0], [0.3, 0.5, 1.7, 2.6, 2.8])
+    action = DiscreteAction.of(
+        potential,
+        points(4),
+        gaps,
+        gap=torch.arange(3),
+        coupling=torch.full((3,), 2.0, dtype=torch.float64),
+        query=points(3, seed=7)[:, None] if several else points(1, seed=7)[0],
+        mass=1.0,
+        geometry="sphere",
+    )
+    v = torch.randn(3, 2, DIM, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    chosen = torch.tensor([2, 0])
+    for plain, asked, move in (
+        (action, action.asked(), v),
+        (action.select(chosen), action.asked().select(chosen), v[chosen]),
+    ):
+        assert asked.answer is not None
+        z = plain.retract(plain.geodesic(), plain.tangent(plain.geodesic(), move / 3))
+        expected, found = plain.evaluate(z), asked.evaluate(z)
+        torch.testing.assert_close(found.value, expected.value)
+        torch.testing.assert_close(found.gradient, expected.gradient)
+        assert not found.gradient.requires_grad
+        torch.testing.assert_close(asked.hessian(z)(move), plain.hessian(z)(move))
+
+
+def test_stretching_undoes_the_response():
+    """String and springs: the preconditioner's matrix is the inverse of what `stretch` applies."""
+    gaps = find_gaps([0.0, 1.0, 2.5], [0.3, 0.5, 1.7], soft=torch.tensor([False, True, False]))
+    for nodes in (None, 5):
+        action = DiscreteAction.of(
+            None,
+            points(3),
+            gaps,
+            gap=torch.arange(len(gaps)),
+            coupling=torch.ones(len(gaps), dtype=torch.float64),
+            query=None,
+            mass=1.3,
+            geometry="euclidean",
+            nodes=nodes,
+            stiffness=torch.tensor([torch.inf, 4.0, torch.inf], dtype=torch.float64),
+        )
+        z = action.geodesic()
+        v = torch.randn(z.shape, dtype=z.dtype, generator=torch.Generator().manual_seed(1))
+        torch.testing.assert_close(action.precondition(z, action.stretch(v)), v)

@@ -4,9 +4,11 @@ import json
 
 import pytest
 import torch
+from torch.utils.flop_counter import FlopCounterMode
 
 from slap_core.benchmarks import encoder as encoder_benchmark
-from slap_core.benchmarks import examples, rendering
+from slap_core.benchmarks import examples, rendering, solver
+from slap_core.benchmarks.reference import QUICK, Reference
 from slap_core.encoders import OpenClipEncoder
 from slap_core.pretrained import load_encoder
 from slap_core.tunnel_world import seeds
@@ -87,6 +89,37 @@ def test_speeds_of_drawing_are_written(tmp_path, capsys):
     with pytest.raises(SystemExit):
         rendering.main(["--out", str(tmp_path), "--repeats", "0"])
     assert "at least 1" in capsys.readouterr().err
+
+
+def test_figures_of_the_solver_are_written(tmp_path, capsys):
+    solver.main(["--out", str(tmp_path), "--quick", "--repeats", "1", "--device", "cpu"])
+    record = json.loads((tmp_path / "solver.json").read_text())
+    assert set(solver.AIMS) <= set(record)
+    assert all(record[name] is None or record[name] >= 0 for name in solver.AIMS if name != "inspection_share")
+    text = (tmp_path / "solver.md").read_text()
+    assert text == capsys.readouterr().out
+    assert f"| {solver.AIMS['tflop'][0]} |" in text
+    # No rival ends below the action that ours found, and ours is below the geodesic's.
+    actions = record["action_on_the_frame_grid"]
+    assert actions["frames"] < actions["geodesic"]
+    rivals = record["rivals"]
+    for found in [*rivals["adam"].values(), rivals["descent"], rivals["lbfgs"]]:
+        assert found["action"] > actions["frames"] - 1e-5 * abs(actions["frames"])
+        assert found["evaluations"] <= 30
+    with pytest.raises(SystemExit):
+        solver.main(["--out", str(tmp_path), "--repeats", "0"])
+    assert "at least 1" in capsys.readouterr().err
+
+
+def test_flops_of_a_solve_are_those_of_its_products():
+    sizes = QUICK
+    potential = Reference.of(sizes).potential
+    z, query = torch.randn(5, sizes.dim), torch.randn(sizes.dim)
+    asked = potential.asked(z, query)
+    with FlopCounterMode(display=False) as counter:
+        asked.value_and_gradient(z)
+    # The last layer's gradient is elementwise, and so not counted there as a product.
+    assert counter.get_total_flops() == pytest.approx(5 * solver.gradient_flops(potential), rel=0.1)
 
 
 @pytest.mark.slow
