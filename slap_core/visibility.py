@@ -45,9 +45,7 @@ FEWEST = 6
 """Anchors from which a dip can be told from noise."""
 
 
-def stiffness_from_fraction(
-    visible: Float[Tensor, "anchor"], *, mass: float = 1.0
-) -> Float64[Tensor, "anchor"]:
+def stiffness_from_fraction(visible: Float[Tensor, "anchor"], *, mass: float = 1.0) -> Float64[Tensor, "anchor"]:
     """The stiffness of each anchor, for `LeastAction(...)(seen, times, query, stiffness=...)`.
 
     The most visible anchors stay hard whatever they show: something has to hold the path.
