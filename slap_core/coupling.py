@@ -5,17 +5,17 @@ a fold gaps are longer; the solver counts time in T', the fold's own mean gap, w
 
     integral of mu/2 |z'|^2 - lambda P dt  =  (T/T') integral of mu/2 |dz/ds|^2 - lambda (T'/T)^2 P ds,  t = s T'/T,
 
-the fold is solved at lambda (T'/T)^2: the pull per second stays what it is in the clip. (With the fold's own unit and
-lambda as it is, gaps twice as long would bias lambda by a factor of 4.) What is chosen is the *smallest* lambda whose
-mean drift exceeds the least one by no more than a standard error, that of the difference, anchor by anchor: anchors
-differ more from each other than lambdas do, and where pulling is not surely better it is not done.
+the fold is solved at lambda (T'/T)^2: the pull per second stays what it is in the clip. (In the fold's own unit, gaps
+twice as long would bias lambda by a factor of 4.) What is chosen is the *smallest* lambda whose mean drift exceeds the
+least one by no more than a standard error, that of the difference, anchor by anchor: anchors differ more from each
+other than lambdas do, and where pulling is not surely better it is not done.
 
-*As lambda grows* (`resonance_of`) the solution at lambda = 0 is followed upward, each time from the solution before, and
-from the last one downward again.
+*As lambda grows* (`resonance_of`) the solution at lambda = 0 is followed upward, each time from the solution before,
+and from the last one downward again.
 
     hysteresis          where the two ways lead to paths that differ: more than one minimum
-    first conjugate     where the smallest eigenvalue of the Hessian along the way up crosses 0, or where the branch ends
-    point               and the way up falls into another minimum: at the upper end of the first hysteresis
+    first conjugate     where the smallest eigenvalue of the Hessian along the way up crosses 0, or where the branch
+    point               ends and the way up falls into another minimum: at the upper end of the first hysteresis
     envelope theorem    checked on the way up, as far as it is one branch
 """
 

@@ -15,8 +15,8 @@ would be without the anchor, (b + c)/2, to a,
 
 *From the query alone* the visible share is read off how the alignment <a_i, q> dips. The level that an anchor should
 reach is what the best of a few anchors before it and the best of a few behind it both reach (as water would stand in
-the dip); what it lacks is its depth. A slope has no depth, nor have the first and the last anchor, which stay hard. With
-s the clip's own noise, the depth that noise explains is e = 3 s, and
+the dip); what it lacks is its depth. A slope has no depth, nor have the first and the last anchor, which stay hard.
+With s the clip's own noise, the depth that noise explains is e = 3 s, and
 
     v = 1 where depth <= e,    v = e/depth below.
 

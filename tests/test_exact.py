@@ -1,5 +1,6 @@
 """The statements about least-action paths that are exact, over random sizes, steps and dimensions (float64)."""
 
+import itertools
 import math
 
 import hypothesis.strategies as st
@@ -262,4 +263,4 @@ def test_frames_fall_towards_the_nodes_by_four_per_halving(geometry):
         times = torch.linspace(0, 1, count + 1, dtype=torch.float64)[1:-1]
         grid = LeastAction(bumpy, geometry=geometry, discretisation="frames", **EXACT)(seen, times, points[2])
         error.append(float((grid.path(at) - exact).norm(dim=-1).max()))
-    assert [a / b for a, b in zip(error, error[1:], strict=False)] == pytest.approx([4] * 3, rel=0.05)
+    assert [a / b for a, b in itertools.pairwise(error)] == pytest.approx([4] * 3, rel=0.05)
