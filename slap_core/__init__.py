@@ -10,8 +10,10 @@ import importlib
 from typing import Any
 
 _HOME = {
+    "alarm": ("hallucination_alarm",),
     "analysis": ("analyse", "analyse_stages"),
     "baselines": ("Lerp", "Oracle", "Rule", "Slerp", "ZeroOrderHold"),
+    "coupling": ("auto_coupling", "resonance_of", "scan"),
     "fitting": ("fit_potential", "fit_slots"),
     "force_field": ("ForceField",),
     "gaussian_process": ("GaussianProcessRegressor",),
@@ -25,6 +27,7 @@ _HOME = {
     "stages": ("Analysis", "Settings"),
     "types": ("Certificate", "Clip", "Energies", "Latents", "Path", "Posterior", "Result", "Solution", "Tokens"),
     "video": ("read_clip", "write_clip"),
+    "visibility": ("stiffness_from_fraction", "stiffness_from_query"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 

@@ -3,16 +3,52 @@
 - Drift: 1 - cos(recovered, true), in [0, 2]; 0 is perfect, 1 is unrelated.
 - FG-ARI: the adjusted Rand index between predicted and true segments over foreground tokens alone: 1 where they agree
   up to a renaming, about 0 for chance, below 0 for worse. Background is left out: how to split it is nobody's truth.
+- Risk and coverage: a method that may abstain answers the share (coverage) of the cases of which it is most confident;
+  the mean risk of those over coverage is its curve. The area under it, less that of an oracle that knows each risk, is
+  what the confidence costs: 0 for a perfect order of the cases, positive for any other.
 - Mask entropy: how undecided tokens are between slots, in nat, from 0 (each has one owner) to log(slots).
 """
 
+import dataclasses
+
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int
+from jaxtyping import Float, Float64, Int
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
-__all__ = ["dead_slots", "drift", "fg_ari", "mask_entropy"]
+__all__ = ["RiskCoverage", "dead_slots", "drift", "fg_ari", "mask_entropy", "risk_coverage"]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class RiskCoverage:
+    """What is risked by answering more and more cases, the most confident ones first."""
+
+    coverage: Float64[Tensor, "case"]
+    """Share answered: 1/cases, 2/cases, ..., 1."""
+    risk: Float64[Tensor, "case"]
+    """Mean risk of the cases answered; among equally confident ones, in the mean over all of their orders."""
+    threshold: Float64[Tensor, "case"]
+    """Confidence of the last case answered, decreasing."""
+    area: float
+    """Mean of `risk`: the area under the curve."""
+    oracle_area: float
+    """The same where confidence is the exact order of the risks."""
+
+    @property
+    def excess(self) -> float:
+        """How much area is lost to the oracle; 0 at best."""
+        return self.area - self.oracle_area
+
+    def at(self, coverage: float) -> float:
+        """The confidence from which at least this share of the cases is answered.
+
+        Raises:
+            ValueError: for a coverage outside (0, 1].
+        """
+        if not 0 < coverage <= 1:
+            raise ValueError(f"coverage must be in (0, 1], got {coverage!r}.")
+        return float(self.threshold[(self.coverage >= coverage - 1e-12).nonzero()[0]])
 
 
 def drift(
@@ -70,3 +106,43 @@ def dead_slots(masks: Float[Tensor, "*batch slot token"]) -> Int[Tensor, "*batch
     """
     winners = F.one_hot(masks.argmax(-2), masks.shape[-2])
     return (~winners.bool().any(-2)).sum(-1)
+
+
+def risk_coverage(confidence: Float[Tensor, "case"], risk: Float[Tensor, "case"]) -> RiskCoverage:
+    """The curve of mean risk over coverage, and its area.
+
+    Args:
+        confidence: of each case, in any unit; what is higher is answered earlier. Infinities are in order.
+        risk: of each case, lower is better: an error, or 1 for a wrong answer and 0 for a right one.
+
+    Raises:
+        ValueError: for no case, different numbers of confidences and risks, or any that is NaN or a risk not finite.
+
+    Source: Geifman and El-Yaniv, Selective Classification for Deep Neural Networks, 2017; the excess over the oracle:
+    Geifman, Uziel and El-Yaniv, Bias-Reduced Uncertainty Estimation, 2019.
+
+    >>> risk_coverage(torch.tensor([3.0, 1.0, 2.0]), torch.tensor([0.0, 1.0, 0.0])).excess
+    0.0
+    """
+    if confidence.shape != risk.shape or not len(risk):
+        raise ValueError(
+            f"risk_coverage needs one confidence and one risk for each case, got {tuple(confidence.shape)} and "
+            f"{tuple(risk.shape)}."
+        )
+    if bool(confidence.isnan().any()) or not bool(risk.isfinite().all()):
+        raise ValueError("risk_coverage needs confidences that are numbers and finite risks; drop the cases that fail.")
+    confidence, risk = confidence.detach().cpu().double(), risk.detach().cpu().double()
+    threshold, order = confidence.sort(descending=True)
+    # Equally confident cases each count as their mean, whatever order they came in.
+    _, tie, count = threshold.unique_consecutive(return_inverse=True, return_counts=True)
+    total = torch.zeros(len(count), dtype=torch.float64).index_add_(0, tie, risk[order])
+    answered = torch.arange(1, len(risk) + 1, dtype=torch.float64)
+    curve = (total / count)[tie].cumsum(0) / answered
+    oracle = risk.sort().values.cumsum(0) / answered
+    return RiskCoverage(
+        coverage=answered / len(risk),
+        risk=curve,
+        threshold=threshold,
+        area=float(curve.mean()),
+        oracle_area=float(oracle.mean()),
+    )

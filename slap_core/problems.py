@@ -240,6 +240,11 @@ class Problems:
             -1, action.query.shape[-1]
         )[0]
 
+    def posed(self, nodes: int | None) -> Iterator[tuple[Tensor, DiscreteAction]]:
+        """The numbers and the actions of all problems in batches, on so many Gauss nodes (None: on the frames)."""
+        for index in self.chunks():
+            yield index, self._action(index, nodes)
+
     def _action(self, index: Tensor, nodes: int | None) -> DiscreteAction:
         """The actions of the problems at `index`."""
         options = self.options

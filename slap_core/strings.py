@@ -142,8 +142,8 @@ class PolynomialString:
 
     start: Float[Tensor, "batch dim"]
     stop: Float[Tensor, "batch dim"]
-    stiffness: Float[Tensor, "batch node node"]
-    """mu K."""
+    stiffness: Float64[Tensor, "batch node node"]
+    """mu K; in double precision, for its large entries cancel."""
     green: Float[Tensor, "batch node node"]
     """Its inverse."""
     weight: Float[Tensor, "batch node"]
@@ -195,7 +195,7 @@ class PolynomialString:
         return cls(
             start=start,
             stop=stop,
-            stiffness=stiffness.to(start),
+            stiffness=stiffness.to(start.device),
             green=torch.linalg.inv(stiffness).to(start),
             weight=weight[:, inner].to(start),
             fraction=fraction,
@@ -217,29 +217,28 @@ class PolynomialString:
 
     def apply(self, v: Nodes) -> Nodes:
         """The flat stiffness matrix times v."""
-        return self.stiffness @ v
+        return (self.stiffness @ v.double()).to(v)
 
     def energy(self, z: Nodes) -> tuple[Float64[Tensor, "batch"], Nodes]:
         """The kinetic energy and its gradient, not yet made tangential."""
-        # Against the straight line, on which both vanish: large entries of K do not cancel.
-        off = z - self.base
+        # Against the straight line, on which both vanish: less is left to cancel.
+        off = (z - self.base).double()
         pull = self.stiffness @ off
-        return self.constant + (off * pull).sum((-2, -1)).double() / 2, pull
+        return self.constant + (off * pull).sum((-2, -1)) / 2, pull.to(z)
 
     def hessian(self, z: Nodes) -> Callable[[Tensor], Tensor]:
         """The product of the kinetic energy's Riemannian Hessian at z with a tangent vector, not made tangential."""
         if self.geometry == "euclidean":
             return self.apply
-        normal = (z * (self.stiffness @ (z - self.base))).sum(-1, keepdim=True)
-        return lambda v: self.stiffness @ v - normal * v
+        normal = (z * self.apply(z - self.base)).sum(-1, keepdim=True)
+        return lambda v: self.apply(v) - normal * v
 
     def floor(self, z: Nodes) -> Float64[Tensor, "batch node node"]:
         """A matrix J that bounds the Riemannian Hessian from below: <v, Hess v> >= sum_ij J_ij <v_i, v_j>."""
-        stiffness = self.stiffness.double()
         if self.geometry == "euclidean":
-            return stiffness
-        normal = (z * (self.stiffness @ (z - self.base))).sum(-1).double()
-        return stiffness - torch.diag_embed(normal)
+            return self.stiffness
+        normal = (z * self.apply(z - self.base)).sum(-1).double()
+        return self.stiffness - torch.diag_embed(normal)
 
     def elapsed(self) -> Float64[Tensor, "batch node"]:
         """The times of the nodes since the start, in units of T; on the CPU."""

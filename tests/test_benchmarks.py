@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from slap_core.benchmarks import abstention, examples, rendering, solver
 from slap_core.benchmarks import encoder as encoder_benchmark
-from slap_core.benchmarks import examples, rendering, solver
 from slap_core.benchmarks.reference import QUICK, Reference
 from slap_core.encoders import OpenClipEncoder
 from slap_core.pretrained import load_encoder
-from slap_core.tunnel_world import seeds
+from slap_core.training.gap_scenes import draw_gap_scenes
+from slap_core.tunnel_world import COLOURS, sample, seeds
 
 
 class Chance(OpenClipEncoder):
@@ -129,3 +130,49 @@ def test_rows_of_the_examples():
     assert row["drift"]["ZOH"] > row["drift"]["SLERP"]  # the car moves
     assert row["lambda_star_drift"] <= row["drift"]["SLERP"] + 1e-9
     assert "| car_stays.mp4 | a red car | 8 |" in examples.table([row])
+
+
+def test_a_confidence_that_knows_the_risk_is_chosen_and_answers_the_better_part():
+    risk = torch.linspace(0, 1, 40, dtype=torch.float64)
+    noise = torch.rand(40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    cases = dict.fromkeys(abstention.CONFIDENCES, noise) | dict.fromkeys(abstention.RISKS, risk)
+    cases |= {"eigenvalue": -risk, "rings": (risk > 0.5).double(), "converged": torch.ones(40, dtype=torch.float64)}
+    found = abstention.summarise(cases, cases, coverage=0.5)
+    assert {row["confidence"] for row in found["rows"] if row["chosen"]} == {"eigenvalue"}
+    row = next(row for row in found["rows"] if row["chosen"])
+    assert row["test_excess_area"] == pytest.approx(0)
+    assert row["test_coverage"] == 0.5
+    assert row["test_risk_answered"] == pytest.approx(float(risk[:20].mean()))
+    assert "| drift | **eigenvalue** | 0.0000 |" in abstention.table(found)
+
+
+def test_absent_things_are_of_kinds_that_the_scene_does_not_show():
+    scenes = draw_gap_scenes(load_encoder(), seeds("validation", 8), most=2)
+    drawn = sample(scenes.seed)
+    for row, numbers in enumerate(abstention._absent(scenes)):
+        kinds = set((numbers // len(COLOURS)).tolist())
+        assert not kinds & set(drawn.kind[row][drawn.present[row]].tolist())
+
+
+def test_the_curves_of_abstention_are_written(tmp_path, capsys):
+    abstention.main(["--out", str(tmp_path), "--quick", "--seeds", "3221225472-3221225483"])
+    found = json.loads((tmp_path / "abstention.json").read_text())
+    assert found["scenes"] == 12
+    assert found["cases"]["test"] % 4 == 0
+    assert len(found["rows"]) == len(abstention.RISKS) * len(abstention.CONFIDENCES)
+    for row in found["rows"]:
+        assert row["validation_excess_area"] >= 0
+        assert row["test_excess_area"] >= 0
+        assert 0 <= row["test_coverage"] <= 1
+    curve = found["curves"]["drift"]["alarm"]
+    assert curve["coverage"][-1] == 1
+    assert curve["risk"][-1] == pytest.approx(found["rows"][0]["test_risk_of_all"], abs=1e-4)
+    assert (tmp_path / "abstention.md").read_text() == capsys.readouterr().out
+    assert (tmp_path / "abstention.csv").read_text().count("\n") == 1 + len(found["rows"])
+
+
+@pytest.mark.parametrize("arguments", [["--scenes", "0"], ["--coverage", "0"], ["--coupling", "-1"], ["--seeds", "3"]])
+def test_abstention_refuses_what_it_cannot_measure(tmp_path, capsys, arguments):
+    with pytest.raises(SystemExit, match="2"):
+        abstention.main(["--out", str(tmp_path), *arguments])
+    assert "must be" in capsys.readouterr().err

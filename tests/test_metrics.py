@@ -1,9 +1,11 @@
 import math
 
+import hypothesis.strategies as st
 import pytest
 import torch
+from hypothesis import given, settings
 
-from slap_core.metrics import dead_slots, drift, fg_ari, mask_entropy
+from slap_core.metrics import dead_slots, drift, fg_ari, mask_entropy, risk_coverage
 
 
 @pytest.mark.parametrize("angle", [0.0, 1e-6, 0.3, math.pi / 2, math.pi])
@@ -68,3 +70,52 @@ def test_dead_slots_counts_those_that_never_win():
         [[[0.6, 0.5, 0.7], [0.3, 0.4, 0.2], [0.1, 0.1, 0.1]], [[0.6, 0.1, 0.1], [0.2, 0.6, 0.1], [0.2, 0.3, 0.8]]]
     )
     assert dead_slots(masks).tolist() == [2, 0]
+
+
+def test_a_worked_curve_of_risk_over_coverage():
+    found = risk_coverage(torch.tensor([0.9, 0.1, 0.5, 0.7]), torch.tensor([0.0, 1.0, 0.0, 1.0]))
+    assert found.coverage.tolist() == [0.25, 0.5, 0.75, 1.0]
+    assert found.risk.tolist() == pytest.approx([0, 1 / 2, 1 / 3, 1 / 2])
+    assert found.threshold.tolist() == pytest.approx([0.9, 0.7, 0.5, 0.1])
+    assert found.area == pytest.approx(4 / 12)
+    assert found.excess == pytest.approx((0 + 1 / 2 + 1 / 3 + 1 / 2 - 0 - 0 - 1 / 3 - 1 / 2) / 4)
+    assert [found.at(c) for c in (0.2, 0.5, 0.6, 1.0)] == pytest.approx([0.9, 0.7, 0.5, 0.1])
+
+
+@settings(max_examples=40, deadline=None)
+@given(levels=st.lists(st.integers(0, 3), min_size=1, max_size=7), seed=st.integers(0, 1000))
+def test_ties_are_the_mean_over_their_orders_and_no_order_beats_the_oracle(levels, seed):
+    generator = torch.Generator().manual_seed(seed)
+    risk, confidence = torch.rand(len(levels), generator=generator), torch.tensor(levels).float()
+    found = risk_coverage(confidence, risk)
+    assert found.excess >= -1e-12
+    assert float(found.risk[-1]) == pytest.approx(float(risk.mean()))
+    shuffles = torch.stack(
+        [risk_coverage(confidence + 0.5 * torch.rand(len(levels), generator=generator), risk).risk for _ in range(400)]
+    )
+    torch.testing.assert_close(shuffles.mean(0), found.risk, atol=0.1, rtol=0)
+    shuffle = torch.randperm(len(levels), generator=generator)
+    torch.testing.assert_close(risk_coverage(confidence[shuffle], risk[shuffle]).risk, found.risk)
+    assert risk_coverage(-risk, risk).excess == pytest.approx(0, abs=1e-12)
+    assert risk_coverage(0 * risk, risk).area == pytest.approx(float(risk.mean()))
+
+
+def test_infinite_confidence_comes_first():
+    found = risk_coverage(torch.tensor([0.0, math.inf, -math.inf]), torch.tensor([2.0, 1.0, 3.0]))
+    assert found.risk.tolist() == [1, 1.5, 2]
+
+
+@pytest.mark.usefixtures("unhooked")
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: risk_coverage(torch.ones(2), torch.ones(3)), "one confidence and one risk for each case"),
+        (lambda: risk_coverage(torch.ones(0), torch.ones(0)), "one confidence and one risk"),
+        (lambda: risk_coverage(torch.tensor([math.nan]), torch.ones(1)), "confidences that are numbers"),
+        (lambda: risk_coverage(torch.ones(1), torch.tensor([math.inf])), "finite risks"),
+        (lambda: risk_coverage(torch.ones(1), torch.ones(1)).at(0), r"coverage must be in \(0, 1\], got 0"),
+    ],
+)
+def test_what_has_no_curve_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

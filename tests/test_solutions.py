@@ -60,7 +60,7 @@ def test_a_potential_that_knows_its_anchors_is_told_them():
     unit = whole.certificate.time_unit_seconds
     for gap in range(2):
         start, stop = SEEN.points[gap], SEEN.points[gap + 1]
-        inner = (TIMES > SEEN.times[gap]) & (TIMES < SEEN.times[gap + 1])
+        inner = (SEEN.times[gap] < TIMES) & (SEEN.times[gap + 1] > TIMES)
         ratio = float(SEEN.times.diff()[gap]) / unit
         for k, query in enumerate(queries):
             asked = potential.in_gaps(query, start, stop)

@@ -46,6 +46,7 @@ def scenes(count=24):
         kind=none,
         colour=none,
         place=none[:, None].expand(count, 3, 1),
+        seed=torch.arange(count),
     )
 
 

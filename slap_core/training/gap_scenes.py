@@ -63,6 +63,8 @@ class GapScenes:
     colour: Int64[Tensor, "scene actor"]
     place: Int64[Tensor, "scene node actor"]
     """Of each actor, one of six from left to right; -1 where it is not hidden."""
+    seed: Int64[Tensor, "scene"] | None = None
+    """Of each scene; None in files from before it was kept."""
 
     def __len__(self) -> int:
         return len(self.gaps)
@@ -78,7 +80,8 @@ class GapScenes:
         width = gaps.elapsed.shape[1]
         padded = {name: getattr(self, name)[at, :width] for name in ("target", "observed", "empty", "hidden", "place")}
         rest = {name: getattr(self, name)[at] for name in ("queries", "outcome", "kind", "colour")}
-        return GapScenes(anchors=self.anchors, gaps=gaps, **padded, **rest)
+        seed = None if self.seed is None else self.seed[at]
+        return GapScenes(anchors=self.anchors, gaps=gaps, **padded, **rest, seed=seed)
 
 
 def _stretch(
@@ -220,6 +223,7 @@ def _encode(encoder: OpenClipEncoder, scenes: Scenes, *, most: int, size: int) -
                 "empty": latents["empty"][k, :count],
                 "hidden": (hides[row].any(-1) | none)[dropped] & ((dropped >= first) & (dropped <= last)).to(device),
                 "queries": queries[k],
+                "seed": scenes.seed[row],
                 "outcome": scenes.outcome[row],
                 "kind": torch.where(scenes.actor[row], scenes.kind[row], -1),
                 "colour": torch.where(scenes.actor[row], scenes.colour[row], -1),
@@ -236,7 +240,7 @@ def _joined(parts: Sequence[list[dict[str, Tensor]]]) -> GapScenes:
     nodes = max((len(row["times"]) for row in rows), default=0)
     before = torch.tensor([0, *(len(row["anchors"]) for row in rows)]).cumsum(0)[:-1]
 
-    def padded(name: str, value: float | bool = 0.0) -> Tensor:
+    def padded(name: str, value: float | int | bool = 0.0) -> Tensor:
         return torch.stack(
             [
                 torch.cat([row[name], row[name].new_full((nodes - len(row[name]), *row[name].shape[1:]), value)])
@@ -244,7 +248,7 @@ def _joined(parts: Sequence[list[dict[str, Tensor]]]) -> GapScenes:
             ]
         )
 
-    def ordered(name: str, value: float | bool = 0.0) -> Tensor:
+    def ordered(name: str, value: float | int | bool = 0.0) -> Tensor:
         """As the solver counts: a free end before the first anchor backwards."""
         table = padded(name, value)
         order = torch.arange(nodes).repeat(len(rows), 1)
@@ -286,4 +290,5 @@ def _joined(parts: Sequence[list[dict[str, Tensor]]]) -> GapScenes:
         kind=torch.stack([row["kind"] for row in rows]),
         colour=torch.stack([row["colour"] for row in rows]),
         place=ordered("place", -1),
+        seed=torch.stack([row["seed"] for row in rows]),
     )

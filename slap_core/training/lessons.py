@@ -160,7 +160,13 @@ def load(file: pathlib.Path, wanted: dict[str, str | int]) -> Lessons:
         stretches = {key.removeprefix("gaps."): found.pop(key) for key in list(found) if key.startswith("gaps.")}
         stretches["soft"] = torch.full(stretches["elapsed"].shape, -1)
         gaps = Gaps(
-            **stretches, times=none.double(), is_anchor=none.bool(), gap_of=none, node_of=none, time_unit_seconds=1.0
+            **stretches,
+            times=none.double(),
+            is_anchor=none.bool(),
+            gap_of=none,
+            node_of=none,
+            time_unit_seconds=1.0,
+            soft=torch.full(stretches["elapsed"].shape, -1),
         )
         parts[split] = Stretches(gaps=gaps, **found)
     return Lessons(parts["train"], parts["validation"], tuple(json.loads(about["names"])))
