@@ -114,8 +114,8 @@ class LeastAction:
             seen: the anchors.
             times: seconds of the frames to recover, strictly increasing; those of anchors are the anchors.
             query: None, one query (dim), or several (queries, dim), each of which gets its path.
-            stiffness: kappa of each anchor, in units of mu/T: how firmly a spring holds the path to it. Infinite (the
-                default) is a hard anchor; at least one must be.
+            stiffness: kappa of each anchor, with time in units of T: how firmly a spring holds the path to it. Infinite
+                (the default) is a hard anchor; at least one must be.
             bands: whether to compute the solution's `posterior` as well, for one query.
             tube_radius: let the certificate bound the curvature of a `Potential` rigorously within so many radians of
                 the path; by default it looks at the Hessian at the path alone.
