@@ -158,7 +158,6 @@ def load(file: pathlib.Path, wanted: dict[str, str | int]) -> Lessons:
     for split in ("train", "validation"):
         found = {key.removeprefix(f"{split}."): tensors[key] for key in tensors if key.startswith(f"{split}.")}
         stretches = {key.removeprefix("gaps."): found.pop(key) for key in list(found) if key.startswith("gaps.")}
-        stretches["soft"] = torch.full(stretches["elapsed"].shape, -1)
         gaps = Gaps(
             **stretches,
             times=none.double(),
