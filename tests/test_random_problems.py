@@ -72,9 +72,9 @@ def test_random_problems_are_solved(number):
         # Every case goes on where the one before it may have ended, so that together they meet all kinds.
         which, when, soft = kinds[(7 * number + calls) % len(kinds)]
         calls += 1
-        # In float32 the energy of a chain of polynomials on springs cancels, to nothing where it is long or uneven:
-        # such problems end at the limit of iterations, and short ones show that as well.
-        rough = soft and dtype == torch.float32 and discretisation == "nodes"
+        # A chain on springs whose stiffnesses differ by a factor of 10^8 is more than float32 can tell apart: such
+        # problems end at the limit of iterations, and short ones show that as well.
+        rough = soft and dtype == torch.float32 and discretisation == "nodes" and when == 2
         count, dim = 3 + draw(generator, 1 if rough else 6), 2 + draw(generator, 7)
         seen_times, times = clock(when, count, generator)
         points = anchors(which, len(seen_times), dim, generator).to(dtype)
