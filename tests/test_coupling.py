@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from slap_core import sphere
-from slap_core.coupling import auto_coupling, resonance_of, scan
+from slap_core.branches import resonance_of
+from slap_core.coupling import auto_coupling, scan
 from slap_core.least_action import LeastAction
 from slap_core.types import Latents
 
