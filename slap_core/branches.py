@@ -19,7 +19,7 @@ from torch import Tensor
 
 from slap_core import sphere
 from slap_core.action import DiscreteAction, evaluate_potential
-from slap_core.coupling import increasing
+from slap_core.coupling import FEWEST, auto_coupling, increasing
 from slap_core.descent import minimize
 from slap_core.least_action import LeastAction
 from slap_core.metrics import drift

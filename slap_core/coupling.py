@@ -24,7 +24,7 @@ from slap_core.least_action import LeastAction
 from slap_core.metrics import drift
 from slap_core.types import Latents, PotentialFunction, Solution
 
-__all__ = ["COUPLINGS", "AutoCoupling", "auto_coupling", "increasing", "scan"]
+__all__ = ["COUPLINGS", "FEWEST", "AutoCoupling", "auto_coupling", "increasing", "scan"]
 
 COUPLINGS = (0.0, 0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 5.0)
 """Lambdas that are tried by default."""
