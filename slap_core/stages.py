@@ -5,8 +5,8 @@ Projected (UMAP). `analysis.analyse` collects them in an `Analysis`.
 """
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Literal
+from collections.abc import Callable, Generator, Mapping
+from typing import Literal, TypeVar
 
 from jaxtyping import Float, Int
 from torch import Tensor
@@ -24,6 +24,7 @@ __all__ = [
     "Slotted",
     "Solved",
     "Stage",
+    "finished",
 ]
 
 QUERY_CHARACTERS = 200
@@ -187,6 +188,25 @@ class Progress:
     """decode, encode, potential, solve, project, scan or slots."""
     fraction: float
     """In [0, 1]."""
+
+
+Outcome = TypeVar("Outcome")
+
+
+def finished(steps: Generator[Progress, None, Outcome], on_step: Callable[[Progress], None] | None = None) -> Outcome:
+    """What a generator of progress returns in the end.
+
+    Args:
+        steps: run to their end.
+        on_step: told of each; what it raises ends the run.
+    """
+    while True:
+        try:
+            progress = next(steps)
+        except StopIteration as end:
+            return end.value
+        if on_step is not None:
+            on_step(progress)
 
 
 Stage = Decoded | Encoded | Solved | Scanned | Slotted | Projected

@@ -23,7 +23,7 @@ from slap_core import shaping, sphere
 from slap_core.gaps import Gaps, find_gaps, time_unit
 from slap_core.potential import Potential, median_gradient_norm
 from slap_core.shaping import Stretches, joined
-from slap_core.stages import Progress
+from slap_core.stages import Progress, finished
 from slap_core.types import Latents
 
 __all__ = ["FitRecord", "fit_potential", "fit_potential_steps", "leave_out"]
@@ -90,14 +90,7 @@ def fit_potential(
         ValueError: if latents or queries are not unit vectors of the same dimension, or `steps` is below 1 or
             `coupling` not above 0.
     """
-    fit = fit_potential_steps(latents, queries, coupling=coupling, steps=steps, seed=seed)
-    while True:
-        try:
-            progress = next(fit)
-        except StopIteration as end:
-            return end.value
-        if on_step is not None:
-            on_step(progress)
+    return finished(fit_potential_steps(latents, queries, coupling=coupling, steps=steps, seed=seed), on_step)
 
 
 def fit_potential_steps(

@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 import torch
 
 from slap_core.slots import SlotConfig, SlowFastSlots, fractions
-from slap_core.stages import Progress
+from slap_core.stages import Progress, finished
 from slap_core.types import Tokens
 
 __all__ = ["fit_slots", "fit_slots_steps"]
@@ -30,14 +30,7 @@ def fit_slots(
     Raises:
         ValueError: if there are no tokens, or `steps` is below 1.
     """
-    fit = fit_slots_steps(tokens, steps=steps, seed=seed)
-    while True:
-        try:
-            progress = next(fit)
-        except StopIteration as end:
-            return end.value
-        if on_step is not None:
-            on_step(progress)
+    return finished(fit_slots_steps(tokens, steps=steps, seed=seed), on_step)
 
 
 def fit_slots_steps(
