@@ -35,6 +35,7 @@ from torch import Tensor
 from slap_core import sphere
 from slap_core.action import DiscreteAction
 from slap_core.alarm import weigh
+from slap_core.benchmarks.seed_range import seed_range
 from slap_core.descent import minimize
 from slap_core.encoders import OpenClipEncoder
 from slap_core.metrics import RiskCoverage, drift, risk_coverage
@@ -244,15 +245,6 @@ def _curve(found: RiskCoverage) -> dict[str, list[float]]:
     return {name: [round(v, 5) for v in getattr(found, name)[at].tolist()] for name in ("coverage", "risk")}
 
 
-def _range(text: str) -> Int64[Tensor, "scene"]:
-    first, dash, last = text.partition("-")
-    if not (dash and first.strip().isdecimal() and last.strip().isdecimal()) or not int(first) <= int(last) < 2**32:
-        raise ValueError(
-            f"--seeds must be A-B with 0 <= A <= B < {2**32}, such as 3221225472-3221225727, got {text!r}."
-        )
-    return torch.arange(int(first), int(last) + 1)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="When it is better not to answer: risk over coverage.")
@@ -271,7 +263,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if count < 1 or not 0 < options.coverage <= 1 or not 0 <= options.coupling < float("inf"):
         parser.error("--scenes must be at least 1, --coverage in (0, 1] and --coupling at least 0.")
     try:
-        chosen = seeds("test", count) if options.seeds is None else _range(options.seeds)
+        chosen = seeds("test", count) if options.seeds is None else seed_range(options.seeds)
     except ValueError as error:
         parser.error(str(error))
     encoder, potential = load_encoder(), load_potential()

@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
+from slap_core.benchmarks.seed_range import seed_range
 from slap_core.encoders import OpenClipEncoder
 from slap_core.pretrained import load_card, load_encoder, weights_folder, write_card
 from slap_core.training.claims import Facts, draw_claims
@@ -191,18 +192,6 @@ def _interval(right: Bool[Tensor, "_"]) -> tuple[float, float] | None:
     return round(float(ends.low), 4), round(float(ends.high), 4)
 
 
-def _range(text: str) -> Int64[Tensor, "scene"]:
-    """The seeds of "A-B".
-
-    Raises:
-        ValueError: if that is no range of seeds.
-    """
-    first, dash, last = text.partition("-")
-    if not (dash and first.strip().isdecimal() and last.strip().isdecimal()) or not int(first) <= int(last) < 2**32:
-        raise ValueError(f"--seeds must be A-B with 0 <= A <= B < {2**32}, such as 0-2047, got {text!r}.")
-    return torch.arange(int(first), int(last) + 1)
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="Zero-shot scores of the bundled encoder on Tunnel World.")
@@ -212,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--card", action="store_true", help="also record the scores in the bundled encoder's card")
     options = parser.parse_args(arguments)
     try:
-        chosen = _range(options.seeds) if options.seeds is not None else seeds("test", 2048)
+        chosen = seed_range(options.seeds) if options.seeds is not None else seeds("test", 2048)
         scores, intervals = measure(load_encoder(options.encoder), chosen)
     except ValueError as error:
         parser.error(str(error))

@@ -32,6 +32,7 @@ from torch import Tensor
 
 from slap_core import metrics, sphere, tunnel_world
 from slap_core.baselines import Slerp
+from slap_core.benchmarks.seed_range import seed_range
 from slap_core.encoders import OpenClipEncoder
 from slap_core.least_action import LeastAction
 from slap_core.pretrained import load_encoder, load_potential
@@ -192,10 +193,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--coupling", type=float, default=0.05, help="lambda")
     parser.add_argument("--quick", action="store_true", help="a few scenes only")
     options = parser.parse_args(arguments)
-    first, _, last = options.seeds.partition("-")
-    if not (first.isdigit() and last.isdigit() and int(first) <= int(last)):
-        parser.error(f"--seeds needs two numbers A-B with A at most B, got {options.seeds!r}")
-    seeds = torch.arange(int(first), int(last) + 1)
+    try:
+        seeds = seed_range(options.seeds)
+    except ValueError as error:
+        parser.error(str(error))
     encoder = load_encoder()
     solver = LeastAction(load_potential().double(), coupling=options.coupling)
     if options.videos is None:

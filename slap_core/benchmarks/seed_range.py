@@ -1,0 +1,19 @@
+"""The scenes that a benchmark's --seeds A-B asks for."""
+
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+__all__ = ["seed_range"]
+
+
+def seed_range(text: str) -> Int64[Tensor, "scene"]:
+    """The seeds of "A-B", both among them.
+
+    Raises:
+        ValueError: if that is no range of seeds.
+    """
+    first, dash, last = text.partition("-")
+    if not (dash and first.strip().isdecimal() and last.strip().isdecimal()) or not int(first) <= int(last) < 2**32:
+        raise ValueError(f"--seeds must be A-B with 0 <= A <= B < {2**32}, such as 0-2047, got {text!r}.")
+    return torch.arange(int(first), int(last) + 1)
