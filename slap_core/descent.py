@@ -23,7 +23,7 @@ from slap_core import sphere
 from slap_core.action import DiscreteAction
 from slap_core.trust_region import Descent, decrease, dot, trust_region
 
-__all__ = ["adam", "minimize"]
+__all__ = ["adam", "minimize", "shorten"]
 
 MEMORY = 8
 """Earlier steps that Anderson's method combines."""
@@ -77,7 +77,7 @@ def _accelerated(action: DiscreteAction, state: Descent, *, tolerance: float, it
                 return given_up
             index, action, now, past = index[keep], action.select(keep), now.select(keep), past.select(keep)
             z, step, shortest, slow = z[keep], step[keep], shortest[keep], slow[keep]
-        v = _shorten(action.tangent(z, past.combine(action, step)))
+        v = shorten(action.tangent(z, past.combine(action, step)))
         trial = action.retract(z, v)
         then = action.evaluate(trial)
         answer = -action.precondition(trial, then.gradient)
@@ -151,8 +151,8 @@ class _Past:
         return (force.flatten(1)[:, None] @ self.turns[:, : min(self.count, MEMORY)].mT).squeeze(1).double()
 
 
-def _shorten(v: Tensor) -> Tensor:
-    """v, scaled down where it would move a node further than LONGEST."""
+def shorten(v: Tensor) -> Tensor:
+    """The field v, scaled down where it would move a node further than LONGEST."""
     size = v.norm(dim=-1).amax(-1)
     return v * (LONGEST / size.clamp_min(LONGEST))[:, None, None]
 

@@ -18,16 +18,15 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from slap_core import sphere
-from slap_core.gaps import green_matrix
+from slap_core.descent import shorten
 from slap_core.learned import LearnedInterpolator, silent
 from slap_core.stretches import Stretches
+from slap_core.strings import FrameString
 
 __all__ = ["ForceField"]
 
 MEMORY = 6
 """Earlier steps that Anderson's method combines."""
-LONGEST = 1.0
-"""No node moves further than this in one step, radians."""
 NEAR = 0.02
 """Training differentiates the path of a stretch that moves by less than this, radians..."""
 TRAINING_PACE = 0.5
@@ -93,29 +92,31 @@ class ForceField(LearnedInterpolator):
 
     def step(self, stretches: Stretches, z: Float[Tensor, "batch node dim"]) -> Float[Tensor, "batch node dim"]:
         """The preconditioned step at z, tangent, 0 in the padding: where it is 0 the forces balance."""
-        gaps = stretches.gaps
-        spacing = gaps.steps()
-        stiffness = torch.where(spacing > 0, 1 / spacing, 0.0).to(z)[..., None]
-        chain = torch.cat([stretches.start[:, None], z, stretches.stop[:, None]], 1)
+        return self._step(_string(stretches), stretches.query, z)
+
+    def _step(
+        self, string: FrameString, query: Float[Tensor, "batch dim"], z: Float[Tensor, "batch node dim"]
+    ) -> Float[Tensor, "batch node dim"]:
+        # Not `string.energy`, whose gradient has none of its own at coincident points; padding lies on the far anchor.
+        stiffness = string.stiffness[..., None]
+        chain = torch.cat([string.start[:, None], z, string.stop[:, None]], 1)
         onward, back = sphere.log(chain[:, :-1], chain[:, 1:]), sphere.log(chain[:, 1:], chain[:, :-1])
         tension = stiffness[:, 1:] * onward[:, 1:] + stiffness[:, :-1] * back[:, :-1]
-        weight = gaps.weights().to(z)[..., None]
-        total = tension + self.coupling * weight * sphere.tangent(z, self.force(z, stretches.query))
-        green = green_matrix(gaps).to(z)
-        return sphere.tangent(z, green @ total)
+        total = tension + self.coupling * string.weight[..., None] * sphere.tangent(z, self.force(z, query))
+        return sphere.tangent(z, string.green @ total)
 
     def balance(
         self, stretches: Stretches, *, iterations: int
     ) -> tuple[Float[Tensor, "batch node dim"], Float[Tensor, "batch"]]:
         """The path with the shortest steps that was found, and the largest step of any of its nodes, radians."""
-        exists = stretches.mask()[..., None]
+        exists, string = stretches.mask()[..., None], _string(stretches)
         z = best = stretches.geodesic()
         best_step = torch.zeros_like(z)
         shortest = torch.full_like(z[:, 0, 0], torch.inf)
         pace = torch.ones_like(shortest)
         past: list[tuple[Tensor, Tensor]] = []
         for iteration in range(iterations + 1):
-            step = self.step(stretches, z)
+            step = self._step(string, stretches.query, z)
             size = step.norm(dim=-1).amax(-1)
             better = size < shortest
             best, best_step = _where(better, z, best), _where(better, step, best_step)
@@ -128,7 +129,7 @@ class ForceField(LearnedInterpolator):
             # Where it went astray it begins anew from the best point: equal entries count for nothing.
             past = [(_where(astray, best, x), _where(astray, best_step, s)) for x, s in [*past, (z, step)][-MEMORY:]]
             base, move = past[-1][0], _anderson(past)
-            move = _shorten(pace[:, None, None] * sphere.tangent(base, move))
+            move = shorten(pace[:, None, None] * sphere.tangent(base, move))
             z = torch.where(exists & ~done[:, None, None], sphere.exp(base, move), best)
         return best, shortest
 
@@ -150,25 +151,23 @@ class ForceField(LearnedInterpolator):
         penalty alone, s^2/(1 + s^2) of the step s that is left at each of its nodes, which bends the force and not the
         path. Without the penalty a network learns to be right after so many steps, and not where forces balance.
         """
-        exists = stretches.mask()[..., None]
+        exists, string, query = stretches.mask()[..., None], _string(stretches), stretches.query
         with torch.no_grad():
             start, residual = self.balance(stretches, iterations=self.warm_steps)
         path = start
         for _ in range(self.unrolled_steps):
-            path = torch.where(exists, sphere.exp(path, _shorten(TRAINING_PACE * self.step(stretches, path))), path)
-        left = torch.where(exists, self.step(stretches, start), 0.0).square().sum(-1)
+            path = torch.where(exists, sphere.exp(path, shorten(TRAINING_PACE * self._step(string, query, path))), path)
+        left = torch.where(exists, self._step(string, query, start), 0.0).square().sum(-1)
         penalty = self.residual_weight * (left / (1 + left)).sum() / exists.sum()
         return _where(residual < NEAR, path, start), penalty
 
 
+def _string(stretches: Stretches) -> FrameString:
+    return FrameString.on(stretches.gaps, stretches.start, stretches.stop, mass=1.0, geometry="sphere")
+
+
 def _where(chosen: Bool[Tensor, "batch"], x: Tensor, y: Tensor) -> Tensor:
     return torch.where(chosen[:, None, None], x, y)
-
-
-def _shorten(v: Tensor) -> Tensor:
-    """v, scaled down where it would move a node further than LONGEST."""
-    size = v.norm(dim=-1).amax(-1)
-    return v * (LONGEST / size.clamp_min(LONGEST))[:, None, None]
 
 
 def _anderson(past: list[tuple[Tensor, Tensor]]) -> Tensor:
