@@ -78,7 +78,7 @@ def multi_start_agreement(
         end = minimize(action, start, tolerance=tolerance, iterations=iterations)
         ended = end.step <= tolerance
         apart = sphere.distance(end.z, found) if action.geometry == "sphere" else (end.z - found).norm(dim=-1)
-        apart = torch.where(action.green.diagonal(dim1=-2, dim2=-1) > 0, apart, 0.0)  # padding stays where it began
+        apart = torch.where(action.string.exists(), apart, 0.0)  # padding stays where it began
         spread = torch.where(ended, spread.maximum(apart.amax(-1).double()), spread)
         converged += ended
         value = action.evaluate(end.z).value

@@ -1,7 +1,6 @@
 """What happens as lambda grows: the branch of solutions that begins at the geodesic, and where it ends.
 
-The solution at lambda = 0 is followed upward, each time from the solution before,
-and from the last one downward again.
+The solution at lambda = 0 is followed upward, each time from the solution before, and from the last one downward again.
 
     hysteresis          where the two ways lead to paths that differ: more than one minimum
     first conjugate     where the smallest eigenvalue of the Hessian along the way up crosses 0, or where the branch

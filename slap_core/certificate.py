@@ -74,14 +74,14 @@ def inspect(
     """
     action = action.asked()
     gradient = action.evaluate(z).gradient.double()
-    exists = action.green.diagonal(dim1=-2, dim2=-1) > 0
+    exists = action.string.exists()
     per_time = torch.where(exists, 1 / weight.double(), 0.0)
     response = action.green.double() @ gradient
     spectrum = hessian_spectrum(action, z, weight=weight, steps=steps, dense_limit=dense_limit, generator=generator)
     normal = angle = torch.zeros_like(per_time[:, 0])
     if action.geometry == "sphere":
         angle = sphere.distance(action.string.start.double(), action.string.stop.double())
-        normal = torch.where(exists, _outward(action, z), torch.inf).amin(-1)
+        normal = torch.where(exists, (z * action.pull(z)[1]).sum(-1).double(), torch.inf).amin(-1)
     # A node of no weight (a soft anchor) with a force on it has an infinite weighted norm.
     square = torch.where(gradient == 0, 0.0, per_time[..., None] * gradient.square()).sum((-2, -1))
     return Inspection(
@@ -296,16 +296,6 @@ def _per_stretch(name: str, value: float | Tensor | None, residual: Tensor) -> T
     if bool(value.isnan().any()) or bool((value < 0).any() and name != "curvature_bound"):
         raise ValueError(f"{name} must be numbers of at least 0 (a bound of curvature may be below), got {value}.")
     return value.expand(residual.shape).flatten()
-
-
-def _outward(action: DiscreteAction, z: Tensor) -> Float64[Tensor, "batch node"]:
-    """<z_i, grad P(z_i)>."""
-    if action.potential is None:
-        return torch.zeros_like(z[..., 0]).double()
-    with torch.enable_grad():
-        leaf = z.detach().requires_grad_(True)
-        (pull,) = torch.autograd.grad(action.potential(leaf, action.query).sum(), leaf)
-    return (z * pull).sum(-1).double()
 
 
 def _plain(value: Tensor) -> float | int | bool | None:

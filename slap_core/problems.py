@@ -187,9 +187,10 @@ class Problems:
         """Solve on so many Gauss nodes (None: on the frames); returns the problems that need more of them."""
         options = self.options
         action = self._action(index, nodes)
-        z = action.geodesic()
         finer = False
-        if source is not None:
+        if source is None:
+            z = action.geodesic()
+        else:
             old = int(self.nodes.view(-1)[source[0]])
             finer = nodes is not None and old != nodes
             coarse = self._action(index, old) if finer else action

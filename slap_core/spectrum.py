@@ -130,7 +130,7 @@ def hessian_spectrum(
         raise ValueError(f"Lanczos's method needs at least 1 step, got {steps}.")
     if metric not in ("string", "weighted"):
         raise ValueError(f'metric must be "string" or "weighted", got {metric!r}.')
-    exists = _exists(action)
+    exists = action.string.exists()
     if metric == "weighted" and bool((exists & (weight <= 0)).any()):
         raise ValueError('The weighted metric needs a weight above 0 at each node, got 0; take metric="string".')
     freedom = z.shape[-1] - (action.geometry == "sphere")
@@ -165,7 +165,7 @@ def hessian_matrix(
     metric: Metric = "weighted",
 ) -> Float64[Tensor, "unknown unknown"]:
     """One problem's Hessian at z, written out in a basis orthonormal in the metric; arguments as for the spectrum."""
-    nodes = _exists(action)[problem].nonzero().flatten()
+    nodes = action.string.exists()[problem].nonzero().flatten()
     dim = z.shape[-1]
     here = z[problem, nodes]
     if action.geometry == "sphere":  # the other columns of a rotation that has z as its first
@@ -227,7 +227,7 @@ def _lanczos(
     Each vector x is kept together with its force C^-1 x, so that C^-1 itself is never applied.
     """
     product = action.hessian(z)
-    exists = _exists(action)[..., None]
+    exists = action.string.exists()[..., None]
 
     def draw() -> Tensor:
         return action.tangent(z, torch.randn(z.shape, generator=generator, dtype=z.dtype).to(z.device) * exists)
@@ -266,10 +266,6 @@ def _inverse(action: DiscreteAction, z: Tensor, weight: Tensor, metric: Metric) 
         return lambda force: action.precondition(z, force)
     response = torch.where(weight > 0, 1 / weight.clamp_min(torch.finfo(weight.dtype).tiny), 0.0)
     return lambda force: response[..., None] * force
-
-
-def _exists(action: DiscreteAction) -> Bool[Tensor, "batch node"]:
-    return action.green.diagonal(dim1=-2, dim2=-1) > 0
 
 
 def _softest(green: Float64[Tensor, "batch node node"], weight: Float64[Tensor, "batch node"]) -> Tensor:
