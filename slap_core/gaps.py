@@ -56,6 +56,14 @@ class Gaps:
     time_unit_seconds: float
     """T."""
 
+    @classmethod
+    def alone(cls, **stretches: Tensor) -> "Gaps":
+        """Stretches that belong to no one clip: all fields up to `soft`; each may have a unit of time of its own."""
+        none = torch.zeros(0, dtype=torch.long)
+        return cls(
+            **stretches, times=none.double(), is_anchor=none.bool(), gap_of=none, node_of=none, time_unit_seconds=1.0
+        )
+
     def __len__(self) -> int:
         return len(self.start)
 

@@ -1,4 +1,4 @@
-"""The rivals' trainer: its data file, its batches, its scores, and a short run of each method."""
+"""The rivals' trainer: its batches, its scores, and a short run of each method."""
 
 import dataclasses
 import itertools
@@ -6,48 +6,15 @@ import json
 
 import pytest
 import torch
+from made_scenes import scenes
 from tiny import write_encoder
 
-from slap_core import sphere
-from slap_core.gaps import find_gaps
 from slap_core.pretrained import baseline_class, load_card
-from slap_core.stretches import Stretches
 from slap_core.training import rivals as trainer
-from slap_core.training.gap_scenes import QUERIES, GapScenes
+from slap_core.training import scene_file
+from slap_core.training.gap_scenes import QUERIES
 
-DIM = 8
 METHODS = ("latent_ode", "regressor", "autoregressive", "force_field")
-
-
-def unit(*shape, generator):
-    return sphere.normalize(torch.randn(*shape, generator=generator))
-
-
-def scenes(count=24):
-    """Made up: hidden frames lie off the geodesic, always to the same side."""
-    generator = torch.Generator().manual_seed(count)
-    anchors = unit(2 * count, DIM, generator=generator)
-    inner = (2.0 * torch.arange(count)[:, None] + torch.tensor([0.25, 0.5, 0.75])).flatten()
-    gaps = find_gaps(torch.arange(2.0 * count), inner)
-    queries = unit(count, len(QUERIES), DIM, generator=generator)
-    geodesic = Stretches.of(anchors, gaps, queries[:, 0]).geodesic()
-    aside = unit(DIM, generator=torch.Generator().manual_seed(1))
-    target = sphere.normalize(geodesic + aside * torch.tensor([0.8, 1.0, 0.8])[:, None])
-    none = torch.zeros(count, 1, dtype=torch.long)
-    return GapScenes(
-        anchors=anchors,
-        gaps=gaps,
-        target=target,
-        observed=target,
-        empty=target,
-        hidden=torch.tensor([True, True, False]).expand(count, 3),
-        queries=queries,
-        outcome=none[:, 0],
-        kind=none,
-        colour=none,
-        place=none[:, None].expand(count, 3, 1),
-        seed=torch.arange(count),
-    )
 
 
 def settings(method, out, **options):
@@ -114,30 +81,14 @@ def test_drift_counts_hidden_frames_and_scenes_alike():
     assert float(trainer.drift(path, dataclasses.replace(some, hidden=hidden))) == pytest.approx(2 / 3)
 
 
-def test_drawn_scenes_are_kept_for_the_next_run(tmp_path):
-    drawn = {"train": scenes(3)}
-    origin = {"image_size": 32, "encoder": torch.arange(4.0)}
-    trainer.save_scenes(tmp_path / "runs" / "scenes.pt", drawn, origin)
-    found = trainer.load_scenes(tmp_path / "runs" / "scenes.pt", origin)["train"]
-    for field in dataclasses.fields(drawn["train"]):
-        if field.name != "gaps":
-            assert torch.equal(getattr(found, field.name), getattr(drawn["train"], field.name)), field.name
-    assert found.gaps.time_unit_seconds == drawn["train"].gaps.time_unit_seconds
-    assert torch.equal(found.gaps.elapsed, drawn["train"].gaps.elapsed)
-    with pytest.raises(ValueError, match=r"scenes\.pt were drawn with another image size; give --data the name"):
-        trainer.load_scenes(tmp_path / "runs" / "scenes.pt", {**origin, "image_size": 96})
-    with pytest.raises(ValueError, match="were drawn with another encoder; give --data"):
-        trainer.load_scenes(tmp_path / "runs" / "scenes.pt", {**origin, "encoder": -origin["encoder"]})
-
-
 @pytest.mark.usefixtures("unhooked")
 def test_the_command_line_writes_a_folder_that_loads(tmp_path, capsys, monkeypatch):
     encoder = write_encoder(tmp_path / "encoder")
-    data = tmp_path / "scenes.pt"
+    data = tmp_path / "scenes.safetensors"
     line = f"--encoder local-dir:{encoder} --data {data} --steps 2 --batch 2 --scenes 3 --validation-scenes 2"
     line += " --image-size 32 --device cpu"
     trainer.main(["--method", "regressor", "--out", str(tmp_path / "regressor"), *line.split()])
-    monkeypatch.setattr(trainer, "draw_gap_scenes", None)  # they are not drawn again
+    monkeypatch.setattr(scene_file, "draw_gap_scenes", None)  # they are not drawn again
     trainer.main(["--method", "latent_ode", "--out", str(tmp_path / "latent_ode"), *line.split()])
     for method in ("regressor", "latent_ode"):
         folder = tmp_path / method

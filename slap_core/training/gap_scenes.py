@@ -63,8 +63,8 @@ class GapScenes:
     colour: Int64[Tensor, "scene actor"]
     place: Int64[Tensor, "scene node actor"]
     """Of each actor, one of six from left to right; -1 where it is not hidden."""
-    seed: Int64[Tensor, "scene"] | None = None
-    """Of each scene; None in files from before it was kept."""
+    seed: Int64[Tensor, "scene"]
+    """Of each scene."""
 
     def __len__(self) -> int:
         return len(self.gaps)
@@ -79,9 +79,8 @@ class GapScenes:
         gaps = self.gaps.select(index.cpu())
         width = gaps.elapsed.shape[1]
         padded = {name: getattr(self, name)[at, :width] for name in ("target", "observed", "empty", "hidden", "place")}
-        rest = {name: getattr(self, name)[at] for name in ("queries", "outcome", "kind", "colour")}
-        seed = None if self.seed is None else self.seed[at]
-        return GapScenes(anchors=self.anchors, gaps=gaps, **padded, **rest, seed=seed)
+        rest = {name: getattr(self, name)[at] for name in ("queries", "outcome", "kind", "colour", "seed")}
+        return GapScenes(anchors=self.anchors, gaps=gaps, **padded, **rest)
 
 
 def _stretch(
@@ -260,11 +259,10 @@ def _joined(parts: Sequence[list[dict[str, Tensor]]]) -> GapScenes:
     elapsed = torch.ones(len(rows), nodes, dtype=torch.float64)
     for k, gap in enumerate(gaps):
         elapsed[k, : int(gap.count[0])] = gap.elapsed[0]
-    none = torch.zeros(0, dtype=torch.long)
     stack = {
         name: torch.cat([getattr(gap, name) for gap in gaps]) for name in ("start", "stop", "free", "length", "count")
     }
-    together = Gaps(
+    together = Gaps.alone(
         start=stack["start"] + before,
         stop=stack["stop"] + before,
         free=stack["free"],
@@ -272,11 +270,6 @@ def _joined(parts: Sequence[list[dict[str, Tensor]]]) -> GapScenes:
         length=stack["length"],
         count=stack["count"],
         soft=torch.full(elapsed.shape, -1),
-        times=torch.zeros(0, dtype=torch.float64),
-        is_anchor=none.bool(),
-        gap_of=none,
-        node_of=none,
-        time_unit_seconds=1.0,
     )
     return GapScenes(
         anchors=torch.cat([row["anchors"] for row in rows]),

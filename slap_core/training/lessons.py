@@ -1,27 +1,23 @@
 """What a potential is trained on through the solver: stretches to learn from, and others to be judged by.
 
-From Tunnel World, drawn and encoded once and kept in a file, or from a folder of videos.
+From Tunnel World, or from a folder of videos.
 """
 
 import dataclasses
-import json
-import pathlib
 
-import safetensors
-import safetensors.torch
 import torch
 from jaxtyping import Bool
 from torch import Tensor
 
 from slap_core.encoders import OpenClipEncoder
-from slap_core.gaps import Gaps
 from slap_core.shaping import Stretches
-from slap_core.training.gap_scenes import QUERIES, GapScenes, draw_gap_scenes
+from slap_core.training.gap_scenes import QUERIES, GapScenes
 from slap_core.training.potential_settings import SolverSettings
+from slap_core.training.scene_file import gap_scenes
 from slap_core.training.video_folder import Folder, read_captions, read_folder, stretches_of_clips
-from slap_core.tunnel_world import COLOURS, seeds
+from slap_core.tunnel_world import COLOURS
 
-__all__ = ["Lessons", "lessons_of_folder", "lessons_of_scenes", "load", "save", "stretches_of_scenes"]
+__all__ = ["Lessons", "lessons_of_folder", "lessons_of_scenes", "stretches_of_scenes"]
 
 ELSEWHERE = 0.3
 """What the nodes at which nothing is hidden count together, in training."""
@@ -84,19 +80,11 @@ def lessons_of_scenes(encoder: OpenClipEncoder, settings: SolverSettings) -> Les
     Raises:
         ValueError: if the file holds anything else.
     """
-    wanted = {name: getattr(settings, name) for name in ("encoder", "scenes", "validation_scenes", "image_size")}
-    if settings.data is not None and settings.data.exists():
-        return load(settings.data, wanted)
-    drawn = {
-        split: draw_gap_scenes(encoder, seeds(split, count), size=settings.image_size)
-        for split, count in (("train", settings.scenes), ("validation", settings.validation_scenes))
-    }
-    lessons = Lessons(
+    counts = {"train": settings.scenes, "validation": settings.validation_scenes}
+    drawn = gap_scenes(encoder, counts, size=settings.image_size, file=settings.data)
+    return Lessons(
         stretches_of_scenes(drawn["train"]), stretches_of_scenes(drawn["validation"], elsewhere=0.0), QUERIES
     )
-    if settings.data is not None:
-        save(settings.data, lessons, wanted)
-    return lessons
 
 
 def lessons_of_folder(encoder: OpenClipEncoder, settings: SolverSettings) -> Lessons:
@@ -122,50 +110,3 @@ def lessons_of_folder(encoder: OpenClipEncoder, settings: SolverSettings) -> Les
         for some in (learning, judging)
     )
     return Lessons(train, validation, ("about", "frame", "stranger"))
-
-
-def save(file: pathlib.Path, lessons: Lessons, wanted: dict[str, str | int]) -> None:
-    """Keep lessons in a .safetensors file that says what they are."""
-    tensors = {}
-    for split in ("train", "validation"):
-        part = getattr(lessons, split)
-        for name in ("anchors", "target", "weight", "queries", "subject"):
-            tensors[f"{split}.{name}"] = getattr(part, name)
-        for name in ("start", "stop", "free", "elapsed", "length", "count"):
-            tensors[f"{split}.gaps.{name}"] = getattr(part.gaps, name)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    about = {"wanted": json.dumps(wanted, sort_keys=True), "names": json.dumps(lessons.names)}
-    safetensors.torch.save_file({key: value.cpu().contiguous().clone() for key, value in tensors.items()}, file, about)
-
-
-def load(file: pathlib.Path, wanted: dict[str, str | int]) -> Lessons:
-    """The lessons of a file.
-
-    Raises:
-        ValueError: if it is no such file, or says that it holds anything but what is wanted.
-    """
-    remedy = "name another file, or remove it to have it drawn again"
-    try:
-        with safetensors.safe_open(file, framework="pt") as opened:
-            about = opened.metadata() or {}
-        tensors = safetensors.torch.load_file(file)
-    except (safetensors.SafetensorError, OSError) as error:
-        raise ValueError(f"{file.name} is no readable .safetensors file; {remedy}.") from error
-    if about.get("wanted") != json.dumps(wanted, sort_keys=True):
-        raise ValueError(f"{file.name} should hold {wanted}, got {about.get('wanted', 'something else')}; {remedy}.")
-    none = torch.zeros(0, dtype=torch.long)
-    parts = {}
-    for split in ("train", "validation"):
-        found = {key.removeprefix(f"{split}."): tensors[key] for key in tensors if key.startswith(f"{split}.")}
-        stretches = {key.removeprefix("gaps."): found.pop(key) for key in list(found) if key.startswith("gaps.")}
-        gaps = Gaps(
-            **stretches,
-            times=none.double(),
-            is_anchor=none.bool(),
-            gap_of=none,
-            node_of=none,
-            time_unit_seconds=1.0,
-            soft=torch.full(stretches["elapsed"].shape, -1),
-        )
-        parts[split] = Stretches(gaps=gaps, **found)
-    return Lessons(parts["train"], parts["validation"], tuple(json.loads(about["names"])))

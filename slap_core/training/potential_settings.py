@@ -76,8 +76,8 @@ class SolverSettings(PotentialSettings):
     """Those to choose lambda by and to be judged by."""
     image_size: int = 96
     """Pixels of a side of the pictures."""
-    data: pathlib.Path | None = None
-    """Keep what was drawn and encoded in this .safetensors file, or take it from there."""
+    data: pathlib.Path = pathlib.Path("runs/gap_scenes.safetensors")
+    """File of the drawn scenes: read where it exists, else written."""
     videos: pathlib.Path | None = None
     """A folder of videos to learn from in place of Tunnel World."""
     captions: pathlib.Path | None = None

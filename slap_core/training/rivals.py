@@ -11,28 +11,26 @@ compares the path with the latents of the cut-away frames, at all dropped frames
 
     loss = mean over frames of (1 - cos(z, cut-away)) + the method's own penalty
 
-The scenes are drawn and encoded once and kept in a file, for a resumption and for the other methods.
+The scenes are drawn and encoded once and kept in a file, for a resumption, the other methods and the potential.
 """
 
 import dataclasses
 import pathlib
 from collections.abc import Iterator, Sequence
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from slap_core.encoders import OpenClipEncoder
-from slap_core.gaps import Gaps
 from slap_core.learned import LearnedInterpolator
 from slap_core.pretrained import baseline_class, load_encoder, write_card
 from slap_core.stretches import Stretches
 from slap_core.training import command_line, loop
-from slap_core.training.gap_scenes import QUERIES, GapScenes, draw_gap_scenes
-from slap_core.tunnel_world import seeds
+from slap_core.training.gap_scenes import QUERIES, GapScenes
+from slap_core.training.scene_file import gap_scenes
 
-__all__ = ["RivalSettings", "batches", "drift", "load_scenes", "main", "save_scenes", "train"]
+__all__ = ["RivalSettings", "batches", "drift", "main", "train"]
 
 WHAT: Final = {
     "latent_ode": "A latent ODE over each stretch between anchors.",
@@ -65,68 +63,8 @@ class RivalSettings(loop.LoopSettings):
     """Validation scenes, for the card."""
     image_size: int = 96
     """Pixels of a side of the rendered frames."""
-    data: pathlib.Path = pathlib.Path("runs/gap_scenes.pt")
+    data: pathlib.Path = pathlib.Path("runs/gap_scenes.safetensors")
     """File of the drawn scenes: read where it exists, else written."""
-
-
-def _state(scenes: GapScenes) -> dict[str, Any]:
-    state = {field.name: getattr(scenes, field.name) for field in dataclasses.fields(scenes)}
-    return state | {"gaps": {field.name: getattr(scenes.gaps, field.name) for field in dataclasses.fields(Gaps)}}
-
-
-def _scenes(state: dict[str, Any]) -> GapScenes:
-    return GapScenes(**{**state, "gaps": Gaps(**state["gaps"])})
-
-
-def save_scenes(path: pathlib.Path, scenes: dict[str, GapScenes], origin: dict[str, Any]) -> None:
-    """Write drawn scenes to a file.
-
-    Args:
-        path: of the file; its folder is made.
-        scenes: by split.
-        origin: numbers, texts and tensors that say what they were drawn from.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    torch.save({"scenes": {split: _state(some) for split, some in scenes.items()}, "origin": origin}, partial)
-    partial.replace(path)  # at once: an interrupted write leaves no file
-
-
-def load_scenes(path: pathlib.Path, origin: dict[str, Any]) -> dict[str, GapScenes]:
-    """The scenes of a file, by split.
-
-    Args:
-        path: written by `save_scenes`.
-        origin: what they are expected to have been drawn from.
-
-    Raises:
-        ValueError: if they were drawn from anything else.
-    """
-    state = torch.load(path, map_location="cpu", weights_only=True)
-    for name, expected in origin.items():
-        found = state["origin"].get(name)
-        same = torch.allclose(found, expected, atol=1e-4) if isinstance(expected, Tensor) else found == expected
-        if not same:
-            raise ValueError(
-                f"The scenes of {path.name} were drawn with another {name.replace('_', ' ')}; give --data the name of "
-                "a new file, or remove the old one."
-            )
-    return {split: _scenes(some) for split, some in state["scenes"].items()}
-
-
-def _drawn(encoder: OpenClipEncoder, settings: RivalSettings) -> dict[str, GapScenes]:
-    """The scenes of both splits, from the file where there is one."""
-    counts = {"train": settings.scenes, "validation": settings.validation_scenes}
-    # An encoder is known by what it makes of some words: one trained anew has the same name.
-    origin = {"number_of_scenes": counts, "image_size": settings.image_size}
-    origin["encoder"] = encoder.text(["an object"]).cpu()
-    if not settings.data.is_file():
-        scenes = {
-            split: draw_gap_scenes(encoder, seeds(split, count), size=settings.image_size)
-            for split, count in counts.items()
-        }
-        save_scenes(settings.data, scenes, origin)
-    return load_scenes(settings.data, origin)
 
 
 def batches(scenes: GapScenes, settings: RivalSettings, first: int) -> Iterator[tuple[Stretches, Tensor]]:
@@ -191,7 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     settings = command_line.parse(RivalSettings, "Train a rival of the landscape on hidden stretches.", arguments)
     encoder = load_encoder(settings.encoder, device=str(loop.resolve_device(settings.device)))
-    drawn = _drawn(encoder, settings)
+    counts = {"train": settings.scenes, "validation": settings.validation_scenes}
+    drawn = gap_scenes(encoder, counts, size=settings.image_size, file=settings.data)
     model, scores = train(settings, drawn["train"], drawn["validation"])
     settings.out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(settings.out)

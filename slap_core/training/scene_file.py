@@ -1,0 +1,110 @@
+"""Drawn and encoded scenes, kept in a file: drawing them takes longer than most networks take to learn from them.
+
+One .safetensors file holds the scenes of several splits, and what they were drawn from: how many, how large, and what
+the encoder makes of some words, for one that is trained anew has the same name.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from slap_core.encoders import OpenClipEncoder
+from slap_core.gaps import Gaps
+from slap_core.training.gap_scenes import GapScenes, draw_gap_scenes
+from slap_core.tunnel_world import seeds
+
+__all__ = ["gap_scenes", "load_scenes", "save_scenes"]
+
+_WORDS = "an object"
+"""What the encoder is known by."""
+_GAPS = ("start", "stop", "free", "elapsed", "length", "count", "soft")
+"""What there is to know of stretches that are problems of their own."""
+
+
+def gap_scenes(
+    encoder: OpenClipEncoder, counts: Mapping[str, int], *, size: int, file: pathlib.Path | None
+) -> dict[str, GapScenes]:
+    """The first scenes of each split, from the file where it exists; else they are drawn, and kept there.
+
+    Args:
+        encoder: whose latents.
+        counts: of scenes, by split.
+        size: pixels of a side of the pictures.
+        file: None keeps nothing.
+
+    Raises:
+        ValueError: if the file holds anything else.
+    """
+    origin = {"scenes": dict(counts), "image_size": size}
+    words = encoder.text([_WORDS])[0].cpu()
+    if file is not None and file.exists():
+        return load_scenes(file, origin, words)
+    scenes = {split: draw_gap_scenes(encoder, seeds(split, count), size=size) for split, count in counts.items()}
+    if file is not None:
+        save_scenes(file, scenes, origin, words)
+    return scenes
+
+
+def save_scenes(
+    file: pathlib.Path, scenes: Mapping[str, GapScenes], origin: Mapping[str, object], words: Tensor
+) -> None:
+    """Write scenes to a file, whole or not at all.
+
+    Args:
+        file: its folder is made.
+        scenes: by split.
+        origin: numbers and texts that say what they were drawn from.
+        words: the encoder's latent of some words.
+    """
+    tensors = {"words": words}
+    for split, some in scenes.items():
+        fields = {field.name: getattr(some, field.name) for field in dataclasses.fields(some)}
+        gaps = fields.pop("gaps")
+        tensors |= {f"{split}.{name}": value for name, value in fields.items()}
+        tensors |= {f"{split}.gaps.{name}": getattr(gaps, name) for name in _GAPS}
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(file.name + ".partial")
+    about = {"origin": json.dumps(origin, sort_keys=True)}
+    safetensors.torch.save_file(
+        {key: value.cpu().clone(memory_format=torch.contiguous_format) for key, value in tensors.items()},
+        partial,
+        about,
+    )
+    partial.replace(file)  # at once: an interrupted write leaves no file
+
+
+def load_scenes(file: pathlib.Path, origin: Mapping[str, object], words: Tensor) -> dict[str, GapScenes]:
+    """The scenes of a file, by split.
+
+    Args:
+        file: written by `save_scenes`.
+        origin: what they must have been drawn from.
+        words: what the encoder makes of the words it is known by.
+
+    Raises:
+        ValueError: if it is no such file, or its scenes were drawn from anything else.
+    """
+    remedy = "name another file by --data, or remove it to have it drawn again"
+    try:
+        with safetensors.safe_open(file, framework="pt") as opened:
+            about = opened.metadata() or {}
+        tensors = safetensors.torch.load_file(file)
+    except (safetensors.SafetensorError, OSError) as error:
+        raise ValueError(f"{file.name} is no readable .safetensors file; {remedy}.") from error
+    if about.get("origin") != json.dumps(origin, sort_keys=True):
+        raise ValueError(f"{file.name} should hold {origin}, got {about.get('origin', 'something else')}; {remedy}.")
+    known = tensors.pop("words")
+    if known.shape != words.shape or not torch.allclose(known, words, atol=1e-4):
+        raise ValueError(f"The scenes of {file.name} were encoded by another encoder; {remedy}.")
+    scenes = {}
+    for split in {key.partition(".")[0] for key in tensors}:
+        found = {key.removeprefix(f"{split}."): tensors[key] for key in tensors if key.startswith(f"{split}.")}
+        gaps = {name: found.pop(f"gaps.{name}") for name in _GAPS}
+        scenes[split] = GapScenes(gaps=Gaps.alone(**gaps), **found)
+    return scenes
