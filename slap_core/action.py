@@ -33,6 +33,7 @@ from jaxtyping import Bool, Float, Float64
 from torch import Tensor
 
 from slap_core import sphere
+from slap_core.attractors import Attractors
 from slap_core.gaps import Gaps
 from slap_core.perceptron import Perceptron
 from slap_core.potential import Potential
@@ -86,7 +87,7 @@ class DiscreteAction:
     """Units of T."""
     mass: float
     geometry: Geometry
-    answer: Perceptron | None = None
+    answer: Perceptron | Attractors | None = None
     """P as a function of z alone, where it was `asked` already: `potential` with `query` put in."""
 
     @classmethod

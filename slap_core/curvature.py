@@ -14,6 +14,11 @@ d_l = dP/dphi(h_l), e_l = d_l phi'(h_l).
 phi'', and J_l stays within a known distance of its value C_l for the intervals' centres. What remains is the largest
 eigenvalue of the sum at the centres plus a remainder that vanishes with r: at r = 0 the bound is exact.
 
+*Attractors* (`slap_core.attractors`) have D^2 P = scale beta sum_k w_k (c_k - m)(c_k - m)^T, m their mean. Everywhere
+it is at most scale beta D^2/4, D the largest distance of two (Popoviciu's inequality; D <= 2 for any question). In a
+ball of radius r no weight exceeds w_k exp(beta r D), and a covariance is no larger around its mean than around any
+point: the matrix with the m of the ball's centre and the largest weights bounds it, exactly where r = 0.
+
 On the unit sphere the Hessian is Pi D^2 P Pi - <z, grad P> Pi, Pi the projection on the tangent space.
 
 Bounds are computed in float64 and hold up to its rounding.
@@ -29,6 +34,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from slap_core.attractors import AttractorPotential, Attractors
 from slap_core.perceptron import ActivationName, Perceptron, derivatives
 from slap_core.potential import Potential
 
@@ -90,6 +96,8 @@ def global_bounds(potential: Potential, question: Float[Tensor, "asked"] | None 
         potential: the potential.
         question: asked; None: for every unit query (and any anchors).
     """
+    if isinstance(potential, AttractorPotential):
+        return _bounds_of_attractors(potential, question)
     known = extremes(potential.activation)
     slope, bend = max(map(abs, known.slope)), max(map(abs, known.bend))
     size = (3 if potential.context else 1) * potential.dim
@@ -132,7 +140,11 @@ def tube_bounds(
     net = _in_float64(potential).asked(z, question)
     anywhere = [global_bounds(potential, one) for one in question.unique(dim=0)]
     _, gradient = net.value_and_gradient(z)
-    lowest, highest = _curvatures(net, potential.activation, z, radius)
+    lowest, highest = (
+        _covariances(net, z, radius)
+        if isinstance(net, Attractors)
+        else _curvatures(net, potential.activation, z, radius)
+    )
     whole = max(bounds.curvature for bounds in anywhere)
     curvature = torch.maximum(highest, -lowest).clamp_max(whole)
     highest = torch.minimum(highest, curvature)
@@ -145,6 +157,29 @@ def tube_bounds(
         upper=max(float(highest.max()), 0.0),
         riemannian=max(min(float((highest + normal).max()), max(bounds.riemannian for bounds in anywhere)), 0.0),
     )
+
+
+def _bounds_of_attractors(potential: AttractorPotential, question: Tensor | None) -> Bounds:
+    net = _in_float64(potential)
+    steepest, apart = torch.ones((), dtype=torch.float64), torch.tensor(2.0, dtype=torch.float64)
+    if question is not None:
+        centre = net.asked(torch.zeros(potential.dim), question.double().cpu()).centre
+        steepest, apart = centre.norm(dim=-1).max(), torch.cdist(centre, centre).max()
+    lipschitz = float(net.scale * steepest)
+    curvature = float(net.scale * net.log_sharpness.exp() * apart.square() / 4)
+    return Bounds(lipschitz, curvature, curvature, curvature + lipschitz)
+
+
+def _covariances(net: Attractors, z: Tensor, radius: float) -> tuple[Tensor, Tensor]:
+    """Bounds from below and above of the Hessian's eigenvalues in each ball."""
+    weight = net.weights(z)
+    centre = net.centre.expand(*weight.shape, -1)
+    away = centre - (weight[..., None] * centre).sum(-2, keepdim=True)
+    reach = torch.cdist(centre, centre).amax(-1)
+    most = (weight * (net.sharpness * radius * reach).exp()).clamp_max(1)
+    root = (net.scale * net.sharpness * most).sqrt()[..., None] * away
+    highest = torch.linalg.eigvalsh(root @ root.mT)[..., -1]
+    return torch.zeros_like(highest), highest
 
 
 def _curvatures(net: Perceptron, activation: ActivationName, z: Tensor, radius: float) -> tuple[Tensor, Tensor]:

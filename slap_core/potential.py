@@ -21,8 +21,10 @@ Source: Fang and Fang, The Semantic Least Action Principle (arXiv 2605.30750); c
 """
 
 import contextlib
+import importlib
 import io
 import itertools
+import json
 import pathlib
 from typing import Any
 
@@ -92,8 +94,8 @@ class Potential(nn.Module, PyTorchModelHubMixin):
     def from_pretrained(cls, folder_or_hub_id: str | pathlib.Path, **options: Any) -> "Potential":
         """The potential in a folder, or in a repository of the Hugging Face hub, in evaluation mode.
 
-        Only safetensors weights are read. Where the folder has a card (`card.json`), the hashes of its files are
-        checked.
+        One with attractors comes as an `attractors.AttractorPotential`, whichever class is asked. Only safetensors
+        weights are read. Where the folder has a card (`card.json`), the hashes of its files are checked.
 
         Args:
             folder_or_hub_id: a folder written by `save_pretrained`, or "OWNER/NAME".
@@ -106,6 +108,8 @@ class Potential(nn.Module, PyTorchModelHubMixin):
         folder = network_folder(folder_or_hub_id, **options)
         if (folder / "card.json").is_file():
             load_card(folder)
+        if cls is Potential and "count" in json.loads((folder / "config.json").read_text(encoding="utf-8")):
+            return importlib.import_module("slap_core.attractors").AttractorPotential.from_pretrained(folder)
         try:
             with contextlib.redirect_stdout(io.StringIO()):  # the mixin prints that it loads
                 found = super().from_pretrained(folder, strict=True)
@@ -153,13 +157,7 @@ class Potential(nn.Module, PyTorchModelHubMixin):
         Raises:
             ValueError: if z or the query has another dimension than the potential.
         """
-        size = (3 if self.context else 1) * self.dim
-        if z.shape[-1] != self.dim or query.shape[-1] != size:
-            made = " (make them with in_gaps)" if self.context else ""
-            raise ValueError(
-                f"This potential needs latents of {self.dim} dimensions and queries of {size}{made}, got "
-                f"{z.shape[-1]} and {query.shape[-1]}; use the encoder it was trained for, or the static potential."
-            )
+        self._check(z, query)
         first, *hidden, last = (layer for layer in self.network if isinstance(layer, nn.Linear))
         question = query.to(self.scale)
         q = question[..., : self.dim]
@@ -176,6 +174,15 @@ class Potential(nn.Module, PyTorchModelHubMixin):
             constant=self.scale * (last.bias[0] - self.shift),
             activation=self.activation,
         )
+
+    def _check(self, z: Tensor, query: Tensor) -> None:
+        size = (3 if self.context else 1) * self.dim
+        if z.shape[-1] != self.dim or query.shape[-1] != size:
+            made = " (make them with in_gaps)" if self.context else ""
+            raise ValueError(
+                f"This potential needs latents of {self.dim} dimensions and queries of {size}{made}, got "
+                f"{z.shape[-1]} and {query.shape[-1]}; use the encoder it was trained for, or the static potential."
+            )
 
     @torch.no_grad()
     def exported(self) -> "Potential":

@@ -24,9 +24,19 @@ from slap_core.encoders import CONFIG, WEIGHTS, OpenClipEncoder, from_architectu
 from slap_core.hub import hub_file, hub_first
 from slap_core.learned import LearnedInterpolator
 from slap_core.potential import Potential
+from slap_core.probe import Probe
 from slap_core.slots import SlowFastSlots
 
-__all__ = ["BASELINES", "baseline_class", "load_baseline", "load_card", "load_encoder", "load_potential", "load_slots"]
+__all__ = [
+    "BASELINES",
+    "baseline_class",
+    "load_baseline",
+    "load_card",
+    "load_encoder",
+    "load_potential",
+    "load_probe",
+    "load_slots",
+]
 __all__ += ["weights_folder", "write_card"]
 
 ASSETS = pathlib.Path(__file__).resolve().parent.parent / "assets"
@@ -37,7 +47,12 @@ BASELINES: Final = {
     "force_field": ("force_field", "ForceField"),
 }
 """The trained baselines by the names of their folders: module and class."""
-POTENTIALS: Final = {"paper": "potential", "solver": "potential_through_solver"}
+POTENTIALS: Final = {
+    "paper": "potential",
+    "solver": "potential_through_solver",
+    "no_sobolev": "potential_no_sobolev",
+    "no_spectral": "potential_no_spectral",
+}
 """The shipped potentials by recipe: their folders."""
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt")
 
@@ -123,8 +138,9 @@ def load_potential(encoder: str = "bundled", *, recipe: str = "paper") -> Potent
 
     Args:
         encoder: the name of the encoder.
-        recipe: "paper" (InfoNCE and a Sobolev penalty on pictures and words) or "solver" (shaped through the solver, so
-            that paths end at what was hidden).
+        recipe: "paper" (InfoNCE and a Sobolev penalty on pictures and words), "solver" (shaped through the solver, so
+            that paths end at what was hidden), or, for comparison, the paper's with one thing left out: "no_sobolev",
+            "no_spectral".
 
     Raises:
         ValueError: if there is no such recipe.
@@ -137,6 +153,11 @@ def load_potential(encoder: str = "bundled", *, recipe: str = "paper") -> Potent
 def load_slots(encoder: str = "bundled") -> SlowFastSlots | None:
     """The slow and fast slots shipped for an encoder, or None where there are none."""
     return _own(SlowFastSlots, "slots") if encoder == "bundled" else None
+
+
+def load_probe(encoder: str = "bundled") -> Probe | None:
+    """The probe of what is hidden, shipped for an encoder, or None where there is none."""
+    return _own(Probe, "probe") if encoder == "bundled" else None
 
 
 def baseline_class(name: str) -> type[LearnedInterpolator]:

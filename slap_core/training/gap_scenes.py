@@ -15,7 +15,7 @@ so that what is recovered has to come from the anchors and not from the words of
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import torch
@@ -27,7 +27,7 @@ from slap_core.gaps import Gaps, find_gaps
 from slap_core.tunnel_world import COLOURS, KINDS, Scenes, place_of, render, sample, wording
 from slap_core.tunnel_world import random as counter
 
-__all__ = ["QUERIES", "GapScenes", "draw_gap_scenes", "query_words"]
+__all__ = ["QUERIES", "GapScenes", "draw_gap_scenes", "query_pairs", "query_words"]
 
 QUERIES: Final = ("true", "distractor", "absent", "generic")
 HIDDEN: Final = 0.01
@@ -111,32 +111,49 @@ def _moments(first: int, last: int, left: int | None, right: int | None, most: i
     return torch.linspace(low, high, min(most, high - low + 1)).round().long()
 
 
-def query_words(scenes: Scenes, *, extras: bool = True) -> list[tuple[str, str, str, str]]:
-    """The words of the four queries about each scene, in the order of `QUERIES`; a function of the scenes' seeds.
+Pair = tuple[int, int]
+"""Kind and colour."""
+
+
+def query_pairs(scenes: Scenes, *, extras: bool = True) -> list[tuple[Pair, Pair, Pair, None]]:
+    """What the four queries about each scene are about, in the order of `QUERIES`; a function of the scenes' seeds.
 
     Args:
         scenes: the scenes.
         extras: whether a distractor is, where there is one, an object in front of the occluder.
     """
-    draws = counter.uniform(scenes.seed, _CHANNEL + 1, 9).tolist()
-    words = []
-    for row, u in enumerate(draws):
+    found = []
+    for row, u in enumerate(_draws(scenes)):
         there = scenes.present[row].nonzero().flatten().tolist()
         pairs = [(int(scenes.kind[row, j]), int(scenes.colour[row, j])) for j in range(scenes.kind.shape[1])]
         actors = [j for j in there if bool(scenes.actor[row, j])]
-        others = [j for j in there if j not in actors[:1]]
-        kinds = {pairs[j][0] for j in [*there, 0]}
+        first = actors[0] if actors else len(there)  # of an empty scene, one that is not there
+        others = [j for j in there if j != first]
+        kinds = {pairs[j][0] for j in [*there, first]}
         strangers = [k for k in range(len(KINDS)) if k not in kinds]
         absent = (strangers[int(u[0] * len(strangers))], int(u[1] * len(COLOURS)))
         spare = (strangers[int(u[2] * len(strangers))], int(u[3] * len(COLOURS)))
-        true, distractor = pairs[0], pairs[others[int(u[4] * len(others))]] if others and extras else spare
+        distractor = pairs[others[int(u[4] * len(others))]] if others and extras else spare
+        found.append((pairs[first], distractor, absent, None))
+    return found
 
-        def name(pair: tuple[int, int], pick: float) -> str:
-            names = wording.NAMES[pair[0]][pair[1]]
-            return names[int(pick * len(names))]
 
-        words.append((name(true, u[5]), name(distractor, u[6]), name(absent, u[7]), GENERIC[int(u[8] * len(GENERIC))]))
-    return words
+def query_words(scenes: Scenes, *, extras: bool = True) -> list[tuple[str, str, str, str]]:
+    """The words of the four queries about each scene, as `query_pairs` has them."""
+
+    def name(pair: Pair, pick: float) -> str:
+        names = wording.NAMES[pair[0]][pair[1]]
+        return names[int(pick * len(names))]
+
+    return [
+        (name(true, u[5]), name(distractor, u[6]), name(absent, u[7]), GENERIC[int(u[8] * len(GENERIC))])
+        for (true, distractor, absent, _), u in zip(query_pairs(scenes, extras=extras), _draws(scenes), strict=True)
+    ]
+
+
+def _draws(scenes: Scenes) -> list[list[float]]:
+    """The random numbers that decide about each scene's queries."""
+    return counter.uniform(scenes.seed, _CHANNEL + 1, 9).tolist()
 
 
 def draw_gap_scenes(
@@ -147,6 +164,7 @@ def draw_gap_scenes(
     held_out: str = "none",
     most: int = 12,
     size: int = 96,
+    change: Callable[[Scenes], Scenes] | None = None,
 ) -> GapScenes:
     """The scenes of `seeds`, rendered and encoded; a function of its arguments.
 
@@ -157,6 +175,7 @@ def draw_gap_scenes(
         held_out: as for `tunnel_world.sample`.
         most: dropped frames of a stretch, evenly over it where there are more.
         size: pixels of a side.
+        change: what is done to the scenes before they are drawn; by default nothing.
 
     Raises:
         ValueError: if `most` is below 1, or for what `tunnel_world.sample` refuses.
@@ -171,6 +190,7 @@ def draw_gap_scenes(
             turn = (torch.arange(len(part)) + 32 * k) % len(outcomes)
             which = [(name, (turn == i).nonzero().flatten().to(part.device)) for i, name in enumerate(outcomes)]
             scenes = [sample(part[at], outcome=name, held_out=held_out) for name, at in which if len(at)]
+        scenes = scenes if change is None else [change(some) for some in scenes]
         parts += [_encode(encoder, some, most=most, size=size) for some in scenes]
     return _joined(parts)
 

@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 from typing import Literal
 
+from slap_core.attractors import AttractorPotential
 from slap_core.perceptron import ActivationName
 from slap_core.potential import Potential
 from slap_core.training import loop
@@ -21,19 +22,25 @@ class PotentialSettings(loop.LoopSettings):
     """By the paper's losses on pictures and claims, or through the solver."""
     encoder: str = "bundled"
     """Whose latents."""
+    form: Literal["perceptron", "attractors"] = "perceptron"
+    """P as a perceptron of the latent, or by attractors that a perceptron finds (see `slap_core.attractors`)."""
     width: int = 256
     """Units of each hidden layer."""
     depth: int = 2
     """Hidden layers."""
+    count: int = 8
+    """Attractors."""
     activation: ActivationName = "silu"
-    """Smooth function between the layers."""
+    """Smooth function between the layers of a perceptron of the latent."""
     spectral_norm: bool = False
     """Whether every layer has spectral norm at most 1."""
     context: bool = False
-    """Whether the potential is told the two anchors of the gap."""
+    """Whether the potential is told the two anchors of the gap; attractors always are."""
 
     def network(self, dim: int) -> Potential:
         """A new potential of these sizes."""
+        if self.form == "attractors":
+            return AttractorPotential(dim, count=self.count, width=self.width, depth=self.depth)
         names = ("width", "depth", "activation", "spectral_norm", "context")
         return Potential(dim, **{name: getattr(self, name) for name in names})
 
@@ -46,33 +53,37 @@ class SolverSettings(PotentialSettings):
         ValueError: for a value out of range, or captions without videos.
     """
 
-    steps: int = 800
+    form: Literal["perceptron", "attractors"] = "attractors"
+    """P as a perceptron of the latent, or by attractors that a perceptron finds (see `slap_core.attractors`)."""
+    width: int = 512
+    """Units of each hidden layer."""
+    steps: int = 4000
     """Steps of the optimiser."""
-    batch: int = 32
+    batch: int = 64
     """Stretches per step."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 1e-3
     """The highest learning rate."""
     context: bool = True
     """Whether the potential is told the two anchors of the gap."""
-    coupling_low: float = 0.1
+    coupling_low: float = 0.2
     """Lambda is drawn between this..."""
-    coupling_high: float = 0.5
+    coupling_high: float = 0.8
     """... and this, evenly in its logarithm, in units of the untrained, calibrated potential."""
     margin_weight: float = 0.1
     """a: of the margin over several starts."""
     margin_stretches: int = 4
     """Of a batch, those that are started elsewhere as well; 0 for none."""
-    excess_weight: float = 0.01
+    excess_weight: float = 0.005
     """b: of Lambda above 0.8."""
     contrast_weight: float = 0.002
     """c: of InfoNCE."""
     tau: float = 2.0
     """Temperature of InfoNCE, in units of the calibrated potential."""
-    gamma: float = 0.001
+    gamma: float = 0.0002
     """Weight of the Sobolev penalty."""
-    scenes: int = 1280
+    scenes: int = 4800
     """Tunnel World scenes that are drawn and encoded, once."""
-    validation_scenes: int = 192
+    validation_scenes: int = 480
     """Those to choose lambda by and to be judged by."""
     image_size: int = 96
     """Pixels of a side of the pictures."""

@@ -57,9 +57,9 @@ class RivalSettings(loop.LoopSettings):
     """Stretches per step."""
     learning_rate: float = 1e-3
     """The highest learning rate."""
-    scenes: int = 1500
+    scenes: int = 4800
     """Training scenes that are drawn and encoded, once; each step takes some of them."""
-    validation_scenes: int = 240
+    validation_scenes: int = 480
     """Validation scenes, for the card."""
     image_size: int = 96
     """Pixels of a side of the rendered frames."""

@@ -1,0 +1,150 @@
+"""The command line of the tunnel test.
+
+    python -m slap_core.benchmarks.tunnel --quick --out runs/tunnel        8 scenes an outcome
+    python -m slap_core.benchmarks.tunnel --full --out runs/tunnel         64 scenes an outcome, and the other tables
+
+Lambda is chosen on validation scenes; everything else comes from test scenes or those of --seeds. Writes tunnel.csv,
+tunnel.md and tunnel.json, and with --full the numbers of every case as tunnel.npz.
+"""
+
+import argparse
+import json
+import pathlib
+import time
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Int64
+from torch import Tensor
+
+from slap_core.benchmarks.seed_range import seed_range
+from slap_core.benchmarks.tunnel import sweep
+from slap_core.benchmarks.tunnel.cases import Case, draw_cases
+from slap_core.benchmarks.tunnel.conditions import CONDITIONS
+from slap_core.benchmarks.tunnel.methods import Method, landscapes, methods
+from slap_core.benchmarks.tunnel.scores import Estimate, measure, summarise
+from slap_core.benchmarks.tunnel.settings_search import choose_couplings
+from slap_core.benchmarks.tunnel.tables import across, as_json, by_outcome, markdown, write_csv
+from slap_core.encoders import OpenClipEncoder
+from slap_core.pretrained import load_encoder, load_probe
+from slap_core.probe import Probe
+from slap_core.training.gap_scenes import QUERIES
+from slap_core.tunnel_world import OUTCOMES, SPLITS, seeds
+from slap_core.types import PotentialFunction
+
+__all__ = ["main", "run"]
+
+QUICK, FULL = 8, 64
+"""Scenes of each outcome..."""
+GENERAL, SWEPT = 16, 8
+"""... for each condition of generalisation, and for the scan over lambda."""
+GENERALISED = (
+    *("oracle", "rule", "slerp", "latent_ode", "autoregressive", "regressor", "field", "slap_paper", "slap"),
+)
+"""Rows of the tables of generalisation."""
+
+
+def run(
+    rows: Mapping[str, Method], cases: Sequence[Case], probe: Probe
+) -> tuple[dict[str, dict[str, dict[str, dict[str, Estimate]]]], dict[str, Tensor], dict[str, float]]:
+    """The summary of each method, the numbers of every case, and the share of cases that did not converge."""
+    values, failed = {}, {}
+    for name, method in rows.items():
+        found, lost = [], 0
+        for case in cases:
+            solution = method(case)(case.seen, case.times, case.queries)
+            points = solution.points
+            path = points if points.ndim == 3 else points.expand(len(QUERIES), *points.shape)
+            found.append(measure(path.to(case.target), case, probe))
+            lost += not solution.result.ok
+        values[name], failed[name] = torch.stack(found), lost / len(cases)
+    return {name: summarise(table, cases) for name, table in values.items()}, values, failed
+
+
+def generalise(
+    encoder: OpenClipEncoder,
+    probe: Probe,
+    potentials: Mapping[str, PotentialFunction],
+    couplings: Mapping[str, float],
+    chosen: Int64[Tensor, "scene"],
+) -> dict[str, dict[str, dict[str, dict[str, dict[str, Estimate]]]]]:
+    """Condition -> method -> outcome -> query -> column, for the methods that learned, SLERP and the oracle."""
+    found = {}
+    for name, how in CONDITIONS.items():
+        cases = draw_cases(encoder, chosen, **how)
+        rows = methods(encoder, potentials, couplings, {})
+        found[name] = run({row: rows[row] for row in GENERALISED}, cases, probe)[0]
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="The tunnel test: what is believed to be behind the tunnel.")
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help=f"{QUICK} scenes of each outcome (the default)")
+    size.add_argument("--full", action="store_true", help=f"{FULL} scenes of each outcome")
+    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for tunnel.csv, .md, .json")
+    parser.add_argument("--seeds", default=None, help="A-B: scenes, outside the training split; default: test scenes")
+    options = parser.parse_args(arguments)
+    count = FULL if options.full else QUICK
+    try:
+        chosen = seeds("test", count * len(OUTCOMES)) if options.seeds is None else seed_range(options.seeds)
+    except ValueError as error:
+        parser.error(str(error))
+    if int(chosen[0]) < SPLITS["train"][1]:
+        parser.error(f"--seeds must lie outside of the training split, from {SPLITS['train'][1]} on.")
+    if len(chosen) < len(OUTCOMES):
+        parser.error(f"--seeds must name at least {len(OUTCOMES)} scenes, one for each outcome.")
+    began = time.perf_counter()
+    encoder = load_encoder()
+    probe = load_probe()
+    cases = draw_cases(encoder, chosen, **CONDITIONS["plain"])
+    known = draw_cases(encoder, seeds("validation", max(count, 2 * QUICK) // 2 * len(OUTCOMES)), **CONDITIONS["plain"])
+    potentials = landscapes()
+    couplings = choose_couplings(potentials, known)
+    others = {case.seed: cases[k - len(OUTCOMES) - 1].queries[0] for k, case in enumerate(cases)}
+    summary, values, failed = run(methods(encoder, potentials, couplings, others), cases, probe)
+    outcomes = np.array([case.outcome for case in cases])
+    scenes = {name: int((outcomes == k).sum()) for k, name in enumerate(OUTCOMES)}
+    scenes |= {"all": len(cases), "basic": sum(scenes[name] for name in OUTCOMES[:4]), "worst": min(scenes.values())}
+    options.out.mkdir(parents=True, exist_ok=True)
+    write_csv(options.out / "tunnel.csv", summary, scenes)
+    parts = [f"## {title}\n\n{markdown(summary, couplings, outcome=name)}" for title, name in (
+        ("All outcomes", "all"), ("Basic outcomes", "basic"), ("The worst outcome", "worst"))]  # fmt: skip
+    parts.append(f"## Accuracy by outcome\n\n{by_outcome(summary, OUTCOMES)}")
+    further = {}
+    if options.full:
+        generalised = generalise(encoder, probe, potentials, couplings, chosen[: GENERAL * len(OUTCOMES)])
+        parts += [f"## Generalisation: {name}\n\n{across(generalised, name)}" for name in ("accuracy", "drift")]
+        some = cases[: SWEPT * len(OUTCOMES)]
+        scans = {name: sweep.sweep(potentials[name], some, probe) for name in ("slap_paper", "slap")}
+        parts.append(f"## Over λ\n\n{sweep.table(scans)}")
+        further = {
+            "generalisation": {name: as_json(found) for name, found in generalised.items()},
+            "sweep": {name: scan.as_json() for name, scan in scans.items()},
+        }
+    record = {
+        "seeds": [int(chosen[0]), int(chosen[-1])],
+        "scenes": scenes,
+        "couplings": couplings,
+        "unconverged": failed,
+        "minutes": round((time.perf_counter() - began) / 60, 2),
+        "methods": as_json(summary),
+        **further,
+    }
+    text = "\n\n".join(parts)
+    (options.out / "tunnel.md").write_text(text + "\n", encoding="utf-8")
+    (options.out / "tunnel.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+    if options.full:
+        np.savez_compressed(
+            options.out / "tunnel.npz",
+            outcome=outcomes,
+            seed=np.array([case.seed for case in cases]),
+            **{name: table.numpy().astype(np.float32) for name, table in values.items()},
+        )
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
