@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +12,7 @@ from slap_core.least_action import LeastAction
 from slap_core.problems import Problems
 from slap_core.suggestions import suggest_frames
 from slap_core.types import Latents
-from slap_core.uncertainty import TYPICAL, anchors_temperatures, posterior_of
+from slap_core.uncertainty import MOST, TYPICAL, anchors_temperatures, posterior_of
 
 
 def points(count: int, *, dim: int = 5, seed: int = 0) -> torch.Tensor:
@@ -192,6 +193,17 @@ def test_levels_and_scales_that_do_not_exist_are_refused():
     for factor, freedom in ((0.0, math.inf), (math.inf, math.inf), (1.0, 0.0)):
         with pytest.raises(ValueError, match="scaled by a finite factor above 0"):
             posterior.scaled(factor, freedom=freedom)
+
+
+def test_frames_of_a_long_stretch_that_were_left_out_lie_between_the_others():
+    seen = Latents(points(2), torch.tensor([0.0, 10.0]))
+    times = torch.linspace(0.05, 9.95, 199, dtype=torch.float64)
+    posterior = LeastAction(None, geometry="euclidean")(seen, times, bands=True).posterior
+    assert len(posterior.times) == MOST
+    found = np.interp(times.numpy(), posterior.times.numpy(), posterior.radius().numpy())
+    expected = (5 * posterior.bands[0].temperature * times / 10 * (1 - times / 10)).sqrt()
+    assert found[8:-8] == pytest.approx(expected.numpy()[8:-8], rel=0.01)  # an arch, steep at its feet
+    assert found == pytest.approx(expected.numpy(), rel=0.1)
 
 
 def test_frames_in_the_middle_of_long_gaps_are_suggested_first():
