@@ -143,10 +143,10 @@ def test_a_confidence_that_knows_the_risk_is_chosen_and_answers_the_better_part(
     noise = torch.rand(40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     cases = dict.fromkeys(confidences.CONFIDENCES, noise) | dict.fromkeys(confidences.RISKS, risk)
     cases |= {"eigenvalue": -risk, "rings": (risk > 0.5).double(), "converged": torch.ones(40, dtype=torch.float64)}
-    found = abstention.summarise(cases, cases, coverage=0.5)
+    found = abstention.summarise(cases, cases, coverage=0.5, draws=200)
     assert {row["confidence"] for row in found["rows"] if row["chosen"]} == {"eigenvalue"}
     row = next(row for row in found["rows"] if row["chosen"])
-    assert row["test_excess_area"] == row["test_excess_area_high"] == pytest.approx(0)
+    assert [row["test_excess_area"], row["test_excess_area_high"]] == pytest.approx([0, 0])
     assert row["test_coverage"] == 0.5
     assert row["test_coverage_low"] < 0.5 < row["test_coverage_high"]
     assert row["test_risk_answered"] == pytest.approx(float(risk[:20].mean()))
@@ -158,7 +158,7 @@ def test_a_confidence_that_knows_the_risk_is_chosen_and_answers_the_better_part(
 
 def test_a_threshold_that_nothing_reaches_answers_nothing():
     risk = torch.linspace(0, 1, 8, dtype=torch.float64)
-    found = abstention._on_test(-risk, risk, 1.0)
+    found = abstention._on_test(-risk, risk, 1.0, draws=5)
     assert found["test_coverage"] == 0
     assert found["test_risk_answered"] is found["test_risk_answered_low"] is None
 
@@ -224,18 +224,18 @@ def drawn_distances(scenes: int, *, factor: float, freedom: float, spread: int, 
 @pytest.mark.parametrize("spread", [1, 200])
 @pytest.mark.parametrize("freedom", [math.inf, 4.0])
 def test_a_calibration_finds_by_how_much_a_band_was_too_sure(spread, freedom):
-    known = drawn_distances(1000, factor=3.0, freedom=freedom, spread=spread)
+    known = drawn_distances(2000, factor=3.0, freedom=freedom, spread=spread)
     factor, found = bands.fit(known)
     assert factor == pytest.approx(3.0, rel=0.15)
     assert found == freedom or (spread == 1 and freedom != math.inf) or found >= 60
-    test = drawn_distances(1000, factor=3.0, freedom=freedom, spread=spread, seed=1)
+    test = drawn_distances(2000, factor=3.0, freedom=freedom, spread=spread, seed=1)
     rows = bands.report({"latents": known}, {"latents": test})
     assert len(rows) == 6
     for row in rows:
         covered = [row[f"{level:g}"] for level in bands.LEVELS]
         if row["correction"] == "scaled, t":
-            assert covered == pytest.approx(bands.LEVELS, abs=0.04)
-            assert all(row[f"{level:g} low"] - 0.03 < level < row[f"{level:g} high"] + 0.03 for level in bands.LEVELS)
+            assert covered == pytest.approx(bands.LEVELS, abs=0.06)
+            assert all(row[f"{level:g} low"] - 0.05 < level < row[f"{level:g} high"] + 0.05 for level in bands.LEVELS)
         elif row["correction"] == "as stated":
             assert covered[0] < 0.35
     assert "| latents | two anchors | scaled, t |" in bands.table(rows)

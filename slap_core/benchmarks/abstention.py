@@ -50,8 +50,15 @@ Cases = dict[str, Float[Tensor, "case"]]
 Known = dict[str, Float[Tensor, "known"]]
 
 
-def summarise(validation: Known, test: Cases, *, coverage: float) -> dict[str, Any]:
-    """For each risk and confidence: excess areas, and what the threshold of validation does on the test cases."""
+def summarise(validation: Known, test: Cases, *, coverage: float, draws: int = 500) -> dict[str, Any]:
+    """For each risk and confidence: excess areas, and what the threshold of validation does on the test cases.
+
+    Args:
+        validation: risks and confidences, of which the choices are made.
+        test: likewise, of which the results are.
+        coverage: share of the validation cases to answer.
+        draws: of scenes, for the intervals.
+    """
     rows, trusted, drawn = [], {}, {}
     for risk in RISKS:
         known, asked = ({name: cases[name] for name in CONFIDENCES} for cases in (validation, test))
@@ -69,7 +76,7 @@ def summarise(validation: Known, test: Cases, *, coverage: float) -> dict[str, A
         rows += [
             {"risk": risk, "confidence": name, "chosen": name == chosen}
             | {"validation_excess_area": curves[name].excess}
-            | _on_test(asked[name], test[risk], curves[name].at(coverage))
+            | _on_test(asked[name], test[risk], curves[name].at(coverage), draws=draws)
             for name in known
         ]
     return {
@@ -111,7 +118,7 @@ def _scene(values: Float[Tensor, "case"]) -> Int64[Tensor, "case"]:
     return torch.arange(len(values)) // len(QUERIES)
 
 
-def _on_test(confidence: Tensor, risk: Tensor, threshold: float) -> dict[str, float | None]:
+def _on_test(confidence: Tensor, risk: Tensor, threshold: float, *, draws: int) -> dict[str, float | None]:
     """Areas, and what a threshold does, each with its interval over scenes."""
 
     def excess(cases: Tensor) -> float:
@@ -137,7 +144,7 @@ def _on_test(confidence: Tensor, risk: Tensor, threshold: float) -> dict[str, fl
             low, high = bootstrap_interval(
                 lambda units, statistic=statistic: statistic((units[:, None] * len(ways) + ways).flatten()),
                 len(risk) // len(ways),
-                draws=500,
+                draws=draws,
             )
             found |= {name: value, f"{name}_low": low, f"{name}_high": high}
     return found
@@ -168,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         validation, test = (
             measure(encoder, potential, some, coupling=options.coupling) for some in (options.validation, options.test)
         )
-        summary = summarise(validation, test, coverage=options.coverage)
+        summary = summarise(validation, test, coverage=options.coverage, draws=20 if options.quick else 500)
     except ValueError as error:
         parser.error(str(error))
     summary |= {"recipe": options.recipe, "coupling": options.coupling, "coverage": options.coverage}
