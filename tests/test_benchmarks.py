@@ -1,16 +1,22 @@
 """The benchmarks on little data: what they write, and scores that a known encoder must get."""
 
+import dataclasses
 import json
+import math
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from slap_core.benchmarks import abstention, examples, rendering, solver
+from slap_core import sphere
+from slap_core.benchmarks import abstention, bands, confidences, examples, hidden_stretches, rendering, solver
 from slap_core.benchmarks import encoder as encoder_benchmark
+from slap_core.benchmarks.predicted_risk import predict, reliability
 from slap_core.benchmarks.reference import QUICK, Reference
 from slap_core.encoders import OpenClipEncoder
-from slap_core.pretrained import load_encoder
+from slap_core.least_action import LeastAction
+from slap_core.pretrained import load_card, load_encoder, load_potential, weights_folder
 from slap_core.training.gap_scenes import draw_gap_scenes
 from slap_core.tunnel_world import COLOURS, sample, seeds
 
@@ -135,21 +141,175 @@ def test_rows_of_the_examples():
 def test_a_confidence_that_knows_the_risk_is_chosen_and_answers_the_better_part():
     risk = torch.linspace(0, 1, 40, dtype=torch.float64)
     noise = torch.rand(40, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    cases = dict.fromkeys(abstention.CONFIDENCES, noise) | dict.fromkeys(abstention.RISKS, risk)
+    cases = dict.fromkeys(confidences.CONFIDENCES, noise) | dict.fromkeys(confidences.RISKS, risk)
     cases |= {"eigenvalue": -risk, "rings": (risk > 0.5).double(), "converged": torch.ones(40, dtype=torch.float64)}
-    found = abstention.summarise(cases, cases, coverage=0.5)
+    found = abstention.summarise(cases, cases, coverage=0.5, draws=200)
     assert {row["confidence"] for row in found["rows"] if row["chosen"]} == {"eigenvalue"}
     row = next(row for row in found["rows"] if row["chosen"])
-    assert row["test_excess_area"] == pytest.approx(0)
+    assert [row["test_excess_area"], row["test_excess_area_high"]] == pytest.approx([0, 0])
     assert row["test_coverage"] == 0.5
+    assert row["test_coverage_low"] < 0.5 < row["test_coverage_high"]
     assert row["test_risk_answered"] == pytest.approx(float(risk[:20].mean()))
-    assert "| drift | **eigenvalue** | 0.0000 |" in abstention.table(found)
+    # Any order has the mean risk at every coverage; the oracle's curve is half of it at most.
+    assert row["test_below_any_order"] == pytest.approx(0.5 - float((risk.cumsum(0) / torch.arange(1, 41)).mean()))
+    assert row["test_below_any_order_low"] > 0.1
+    assert "| drift | **eigenvalue** | 0.0000 (0.0000 to 0.0000) |" in abstention.table(found)
+
+
+def test_a_threshold_that_nothing_reaches_answers_nothing():
+    risk = torch.linspace(0, 1, 8, dtype=torch.float64)
+    found = abstention._on_test(-risk, risk, 1.0, draws=5)
+    assert found["test_coverage"] == 0
+    assert found["test_risk_answered"] is found["test_risk_answered_low"] is None
+
+
+def drawn_risks(scenes: int, *, seed: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Confidences, one of them telling and one not, a risk of known expectation, that expectation, and scenes."""
+    generator = torch.Generator().manual_seed(seed)
+    known = torch.randn(4 * scenes, 2, generator=generator, dtype=torch.float64)
+    expected = 0.1 + 0.8 * torch.sigmoid(-2 * known[:, 0])
+    risk = (torch.rand(4 * scenes, generator=generator, dtype=torch.float64) < expected).double()
+    return known, risk, expected, torch.arange(4 * scenes) // 4
+
+
+def test_predicted_risks_are_the_expected_ones_and_their_reliability_says_so():
+    known, risk, _, scene = drawn_risks(500, seed=0)
+    asked, realised, expected, others = drawn_risks(500, seed=1)
+    crossed, predicted = predict(known, risk, scene, asked)
+    assert float((predicted - expected).abs().mean()) < 0.05
+    assert float((crossed - risk).square().mean()) < float(risk.var()) * 0.8
+    rows = reliability(predicted, realised, others)
+    assert sum(row["cases"] for row in rows) == 2000
+    assert all(row["low"] - 0.03 <= row["predicted"] <= row["high"] + 0.03 for row in rows)
+    assert rows[-1]["realised"] > 0.75
+    # One that is too low by 0.2 is found out.
+    assert all(row["predicted"] < row["low"] for row in reliability(predicted - 0.2, realised, others))
+
+
+def test_the_cross_fitted_prediction_does_not_know_its_own_scene():
+    """Risks that are each scene's own and that no confidence tells but by naming the scene."""
+    generator = torch.Generator().manual_seed(0)
+    scene = torch.arange(400) // 4
+    risk = torch.rand(100, generator=generator, dtype=torch.float64)[scene]
+    crossed, _ = predict(scene.double()[:, None], risk, scene, scene.double()[:, None])
+    assert abs(float(torch.corrcoef(torch.stack([crossed, risk]))[0, 1])) < 0.35
+
+
+def test_cases_of_one_prediction_share_a_bin():
+    (row,) = reliability(torch.full((8,), 0.25).double(), torch.tensor([0.0, 1, 0, 0] * 2), torch.arange(8) // 4)
+    assert (row["cases"], row["predicted"], row["realised"], row["low"], row["high"]) == (8, 0.25, 0.25, 0.25, 0.25)
+
+
+@pytest.mark.usefixtures("unhooked")
+def test_predictions_that_cannot_be_made_are_refused():
+    one = torch.zeros(4)
+    with pytest.raises(ValueError, match="cases of at least 2 scenes, got 1"):
+        predict(one[:, None], one, one.long(), one[:, None])
+    with pytest.raises(ValueError, match="at least 1 bin and 1 case, got 0 and 4"):
+        reliability(one, one, one.long(), bins=0)
+    with pytest.raises(ValueError, match="at least 1 bin and 1 case, got 5 and 0"):
+        reliability(one[:0], one[:0], one[:0].long())
+
+
+def drawn_distances(scenes: int, *, factor: float, freedom: float, spread: int, seed: int = 0) -> bands.Distances:
+    """Squared distances of a posterior that is too sure by a factor, with a temperature drawn for each case."""
+    rng = np.random.default_rng(seed)
+    tau = factor * (1.0 if math.isinf(freedom) else freedom / rng.chisquare(freedom, size=3 * scenes))
+    ratio = torch.from_numpy(tau * rng.chisquare(spread, size=3 * scenes) / spread)
+    scene = torch.arange(3 * scenes) // 3
+    same = torch.ones_like(ratio)
+    return bands.Distances(ratio, same, spread * same, scene, scene % 4 == 0)
+
+
+@pytest.mark.parametrize("spread", [1, 200])
+@pytest.mark.parametrize("freedom", [math.inf, 4.0])
+def test_a_calibration_finds_by_how_much_a_band_was_too_sure(spread, freedom):
+    known = drawn_distances(2000, factor=3.0, freedom=freedom, spread=spread)
+    factor, found = bands.fit(known)
+    assert factor == pytest.approx(3.0, rel=0.15)
+    assert found == freedom or (spread == 1 and freedom != math.inf) or found >= 60
+    test = drawn_distances(2000, factor=3.0, freedom=freedom, spread=spread, seed=1)
+    rows = bands.report({"latents": known}, {"latents": test})
+    assert len(rows) == 6
+    for row in rows:
+        covered = [row[f"{level:g}"] for level in bands.LEVELS]
+        if row["correction"] == "scaled, t":
+            assert covered == pytest.approx(bands.LEVELS, abs=0.06)
+            assert all(row[f"{level:g} low"] - 0.05 < level < row[f"{level:g} high"] + 0.05 for level in bands.LEVELS)
+        elif row["correction"] == "as stated":
+            assert covered[0] < 0.35
+    assert "| latents | two anchors | scaled, t |" in bands.table(rows)
+
+
+def test_every_scene_weighs_the_same_in_coverage():
+    ratio = torch.tensor([0.1, 0.1, 0.1, 9.0], dtype=torch.float64)
+    one = torch.ones(4, dtype=torch.float64)
+    found = bands.Distances(ratio, one, one, torch.tensor([0, 0, 0, 7]), torch.zeros(4).bool())
+    assert found.weight().tolist() == pytest.approx([1 / 6] * 3 + [1 / 2])
+    row = bands.report({"latents": found}, {"latents": found})[0]
+    assert (row["0.5"], row["0.5 low"], row["0.5 high"], row["scenes"]) == (0.5, 0.0, 1.0, 2)
+
+
+@pytest.mark.usefixtures("unhooked")
+def test_nothing_to_calibrate_on_is_refused():
+    none = torch.zeros(0, dtype=torch.float64)
+    with pytest.raises(ValueError, match="at least one distance, got none"):
+        bands.fit(bands.Distances(none, none, none, none.long(), none.bool()))
+
+
+def test_the_distances_are_those_of_the_posterior_that_the_library_states():
+    scenes = hidden_stretches.draw(load_encoder(), seeds("validation", 3))
+    potential = load_potential(recipe="solver")
+    found = bands.measure(load_encoder(), potential, seeds("validation", 3), coupling=0.4)["latents"]
+    start = 0
+    for number in range(len(scenes)):
+        hidden = scenes.hidden[number].nonzero().flatten()
+        for query in scenes.queries[number]:
+            solution = hidden_stretches.with_band(LeastAction(potential, coupling=0.4), scenes, number, query)
+            apart = sphere.distance(solution.points, scenes.target[number, : len(solution.times)])[hidden].double()
+            part = slice(start, start + len(hidden))
+            expected = solution.posterior.radius()[hidden]
+            torch.testing.assert_close(found.ratio[part].sqrt() * expected, apart, rtol=1e-3, atol=1e-4)
+            assert bool((found.free[part] == scenes.gaps.free[number]).all())
+            start += len(hidden)
+    assert start == len(found.ratio)
+
+
+def test_the_coverage_of_bands_is_written(tmp_path, capsys):
+    bands.main(["--out", str(tmp_path), "--scenes", "6", "--recipe", "paper"])
+    record = json.loads((tmp_path / "bands.json").read_text())
+    assert (record["recipe"], record["coupling"]) == ("paper", hidden_stretches.COUPLING)
+    assert {row["of"] for row in record["rows"]} == {"latents", "concept scores"}
+    for row in record["rows"]:
+        assert 0 <= row["0.5"] <= row["0.95"] <= 1
+    assert (tmp_path / "bands.md").read_text() == capsys.readouterr().out
+    assert (tmp_path / "bands.csv").read_text().count("\n") == 1 + len(record["rows"])
+
+
+def test_lambda_is_that_of_the_card():
+    assert (
+        hidden_stretches.coupling_of("solver")
+        == load_card(weights_folder("potential_through_solver"))["scores"]["coupling"]
+    )
+    assert hidden_stretches.coupling_of("paper") == hidden_stretches.COUPLING
+
+
+def test_scenes_that_hide_nothing_are_refused(monkeypatch, tmp_path, capsys):
+    scenes = draw_gap_scenes(load_encoder(), seeds("validation", 1))
+    nothing = dataclasses.replace(scenes, hidden=torch.zeros_like(scenes.hidden))
+    monkeypatch.setattr(hidden_stretches, "draw_gap_scenes", lambda encoder, scene_seeds: nothing)
+    with pytest.raises(ValueError, match="none of these hides anything"):
+        hidden_stretches.draw(load_encoder(), seeds("validation", 1))
+    for benchmark in (bands, abstention):
+        with pytest.raises(SystemExit, match="2"):
+            benchmark.main(["--out", str(tmp_path), "--quick"])
+        assert "none of these hides anything" in capsys.readouterr().err
 
 
 def test_absent_things_are_of_kinds_that_the_scene_does_not_show():
     scenes = draw_gap_scenes(load_encoder(), seeds("validation", 8), most=2)
     drawn = sample(scenes.seed)
-    for row, numbers in enumerate(abstention._absent(scenes)):
+    for row, numbers in enumerate(confidences._absent(scenes)):
         kinds = set((numbers // len(COLOURS)).tolist())
         assert not kinds & set(drawn.kind[row][drawn.present[row]].tolist())
 
@@ -159,11 +319,14 @@ def test_the_curves_of_abstention_are_written(tmp_path, capsys):
     found = json.loads((tmp_path / "abstention.json").read_text())
     assert found["scenes"] == 12
     assert found["cases"]["test"] % 4 == 0
-    assert len(found["rows"]) == len(abstention.RISKS) * len(abstention.CONFIDENCES)
+    assert (found["recipe"], found["coupling"]) == ("solver", hidden_stretches.coupling_of("solver"))
+    assert len(found["rows"]) == len(confidences.RISKS) * (len(confidences.CONFIDENCES) + 1)
     for row in found["rows"]:
         assert row["validation_excess_area"] >= 0
         assert row["test_excess_area"] >= 0
-        assert 0 <= row["test_coverage"] <= 1
+        assert 0 <= row["test_coverage_low"] <= row["test_coverage"] <= row["test_coverage_high"] <= 1
+    for rows in found["reliability"].values():
+        assert sum(row["cases"] for row in rows) == found["cases"]["test"]
     curve = found["curves"]["drift"]["alarm"]
     assert curve["coverage"][-1] == 1
     assert curve["risk"][-1] == pytest.approx(found["rows"][0]["test_risk_of_all"], abs=1e-4)

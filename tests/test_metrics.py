@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 
-from slap_core.metrics import dead_slots, drift, fg_ari, mask_entropy, risk_coverage
+from slap_core.metrics import bootstrap_interval, dead_slots, drift, fg_ari, mask_entropy, risk_coverage
 
 
 @pytest.mark.parametrize("angle", [0.0, 1e-6, 0.3, math.pi / 2, math.pi])
@@ -100,6 +100,21 @@ def test_ties_are_the_mean_over_their_orders_and_no_order_beats_the_oracle(level
     assert risk_coverage(0 * risk, risk).area == pytest.approx(float(risk.mean()))
 
 
+def test_the_interval_of_a_mean_is_the_normal_ones():
+    values = torch.randn(400, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    low, high = bootstrap_interval(lambda units: float(values[units].mean()), 400, draws=4000)
+    error = 1.96 * float(values.std()) / 20
+    assert (low, high) == pytest.approx((float(values.mean()) - error, float(values.mean()) + error), abs=0.01)
+    assert bootstrap_interval(lambda units: float(values[units].mean()), 400, draws=10) == bootstrap_interval(
+        lambda units: float(values[units].mean()), 400, draws=10
+    )
+
+
+def test_draws_without_a_statistic_do_not_count():
+    found = bootstrap_interval(lambda units: math.nan if int(units[0]) else 2.0, 2, draws=50)
+    assert found == (2.0, 2.0)
+
+
 def test_infinite_confidence_comes_first():
     found = risk_coverage(torch.tensor([0.0, math.inf, -math.inf]), torch.tensor([2.0, 1.0, 3.0]))
     assert found.risk.tolist() == [1, 1.5, 2]
@@ -113,9 +128,11 @@ def test_infinite_confidence_comes_first():
         (lambda: risk_coverage(torch.ones(0), torch.ones(0)), "one confidence and one risk"),
         (lambda: risk_coverage(torch.tensor([math.nan]), torch.ones(1)), "confidences that are numbers"),
         (lambda: risk_coverage(torch.ones(1), torch.tensor([math.inf])), "finite risks"),
+        (lambda: bootstrap_interval(float, 0), "at least 1 unit and 1 draw, got 0 and 1000"),
+        (lambda: bootstrap_interval(float, 5, draws=0), "at least 1 unit and 1 draw, got 5 and 0"),
         (lambda: risk_coverage(torch.ones(1), torch.ones(1)).at(0), r"coverage must be in \(0, 1\], got 0"),
     ],
 )
-def test_what_has_no_curve_is_refused(call, message):
+def test_what_has_no_curve_or_interval_is_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call()

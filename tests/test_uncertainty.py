@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +12,7 @@ from slap_core.least_action import LeastAction
 from slap_core.problems import Problems
 from slap_core.suggestions import suggest_frames
 from slap_core.types import Latents
-from slap_core.uncertainty import anchors_temperatures, posterior_of
+from slap_core.uncertainty import MOST, TYPICAL, anchors_temperatures, posterior_of
 
 
 def points(count: int, *, dim: int = 5, seed: int = 0) -> torch.Tensor:
@@ -133,7 +134,76 @@ def test_the_temperature_of_a_free_end_is_the_clips():
     alone = Problems.of(
         LeastAction(None).options, Latents(points(1), torch.zeros(1)), [1.0], None, torch.zeros(1, dtype=torch.float64)
     )
-    assert anchors_temperatures(alone) == [1.0]
+    assert anchors_temperatures(alone) == pytest.approx([TYPICAL / 4])
+
+
+def test_a_single_step_is_weighed_with_a_typical_one():
+    step = 1.3
+    seen = Latents(torch.tensor([[1.0, 0, 0], [math.cos(step), math.sin(step), 0]]).double(), torch.tensor([0.0, 5.0]))
+    problems = Problems.of(LeastAction(None).options, seen, [2.0, 6.0], None, torch.zeros(1, dtype=torch.float64))
+    clip = (step**2 + TYPICAL) / 2
+    assert anchors_temperatures(problems) == pytest.approx([(step**2 + clip) / 2 / 2, clip / 2])
+
+
+@pytest.mark.parametrize("freedom", [math.inf, 4.0])
+def test_a_level_is_the_share_of_drawn_paths_within_the_radius(freedom):
+    """Latents drawn from the posterior, with a temperature that is known or drawn."""
+    problems = solved(LeastAction(bumpy, coupling=0.6, geometry="euclidean"), 3)
+    posterior = posterior_of(problems, 0, temperature=0.7, rank=3).scaled(0.5, freedom=freedom)
+    concepts = points(2, dim=3, seed=5)
+    generator = torch.Generator().manual_seed(0)
+    tau = torch.ones(20000).double()
+    if math.isfinite(freedom):  # the inverse of a chi-squared of 4
+        tau = freedom / torch.randn(20000, 4, generator=generator, dtype=torch.float64).square().sum(1)
+    start = 0
+    for band in posterior.bands:
+        for frame in range(len(band.times)):
+            root = torch.linalg.cholesky(band.within[frame, :, frame])
+            drawn = torch.randn(20000, 3, generator=generator, dtype=torch.float64) @ root.mT * tau.sqrt()[:, None]
+            for level in (0.5, 0.9):
+                inside = drawn.norm(dim=1) <= posterior.radius(level)[start + frame]
+                assert float(inside.double().mean()) == pytest.approx(level, abs=0.03)
+                scores = (drawn @ band.basis.mT @ concepts.mT).abs()
+                inside = scores <= posterior.score_radius(concepts, level)[:, start + frame]
+                assert inside.double().mean(0).tolist() == pytest.approx([level] * 2, abs=0.015)
+        start += len(band.times)
+
+
+def test_scaling_is_another_temperature():
+    problems = solved(LeastAction(bumpy, coupling=0.6), 8)
+    hot, cold = (posterior_of(problems, 0, temperature=tau, rank=6) for tau in (1.2, 0.3))
+    warmed = cold.scaled(4.0)
+    torch.testing.assert_close(warmed.radius(), hot.radius())
+    torch.testing.assert_close(warmed.radius(0.9), hot.radius(0.9))
+    torch.testing.assert_close(warmed.score_deviation(points(2, dim=8)), hot.score_deviation(points(2, dim=8)))
+    assert [band.temperature for band in warmed.bands] == pytest.approx([1.2] * len(warmed.bands))
+    # Of directions that are all alike, as many as there are.
+    string = posterior_of(solved(LeastAction(None, geometry="euclidean"), 5, query=False), 0, rank=2)
+    torch.testing.assert_close(string.bands[0].spread(), torch.full_like(string.bands[0].spread(), 5))
+
+
+@pytest.mark.usefixtures("unhooked")
+def test_levels_and_scales_that_do_not_exist_are_refused():
+    posterior = LeastAction(None)(Latents(points(2), torch.tensor([0.0, 1.0])), [0.5], bands=True).posterior
+    for level in (0, 1.0, math.nan):
+        with pytest.raises(ValueError, match="A level is a probability between 0 and 1"):
+            posterior.radius(level)
+        with pytest.raises(ValueError, match="A level is a probability between 0 and 1"):
+            posterior.score_radius(points(2), level)
+    for factor, freedom in ((0.0, math.inf), (math.inf, math.inf), (1.0, 0.0)):
+        with pytest.raises(ValueError, match="scaled by a finite factor above 0"):
+            posterior.scaled(factor, freedom=freedom)
+
+
+def test_frames_of_a_long_stretch_that_were_left_out_lie_between_the_others():
+    seen = Latents(points(2), torch.tensor([0.0, 10.0]))
+    times = torch.linspace(0.05, 9.95, 199, dtype=torch.float64)
+    posterior = LeastAction(None, geometry="euclidean")(seen, times, bands=True).posterior
+    assert len(posterior.times) == MOST
+    found = np.interp(times.numpy(), posterior.times.numpy(), posterior.radius().numpy())
+    expected = (5 * posterior.bands[0].temperature * times / 10 * (1 - times / 10)).sqrt()
+    assert found[8:-8] == pytest.approx(expected.numpy()[8:-8], rel=0.01)  # an arch, steep at its feet
+    assert found == pytest.approx(expected.numpy(), rel=0.1)
 
 
 def test_frames_in_the_middle_of_long_gaps_are_suggested_first():
@@ -179,4 +249,4 @@ def test_nothing_dropped_has_no_band():
     posterior = LeastAction(None)(seen, [], bands=True).posterior
     assert posterior.bands == ()
     assert len(posterior.radius()) == len(posterior.times) == 0
-    assert posterior.score_deviation(points(2)).shape == (2, 0)
+    assert posterior.score_deviation(points(2)).shape == posterior.score_radius(points(2), 0.5).shape == (2, 0)

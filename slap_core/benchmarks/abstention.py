@@ -13,230 +13,148 @@ and what might tell them beforehand, better when higher:
     eigenvalue        smallest one of the Hessian, relative to the string's
     little moved      minus the mean angle from SLERP
     close anchors     minus the angle between the anchors; a free end counts as a right angle
+    narrow band       minus the mean radius of the posterior (`uncertainty`)
+    combined          minus the risk that these five together predict (`predicted_risk`), fitted on validation scenes
 
 Each is judged by the excess area of its curve of risk over coverage (`metrics.risk_coverage`): 0 for an oracle;
 "any order" is what a confidence that knows nothing has. On validation scenes the least excess area chooses the
-confidence, and the coverage asked for its threshold; what that threshold does on test scenes is reported.
+confidence (the combined one is cross-fitted there), and the coverage asked for its threshold; what that threshold does
+on test scenes is reported, and whether the predicted risks are the realised ones. Intervals are 95 % bootstraps over
+scenes.
 
-Writes abstention.json (with the curves), abstention.md and abstention.csv, and prints the table.
+Writes abstention.json (with the curves), abstention.md and abstention.csv, and prints the tables.
 """
 
-import argparse
 import csv
 import json
-import pathlib
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from slap_core import sphere
-from slap_core.action import DiscreteAction
-from slap_core.alarm import weigh
-from slap_core.benchmarks.seed_range import seed_range
-from slap_core.descent import minimize
-from slap_core.encoders import OpenClipEncoder
-from slap_core.metrics import RiskCoverage, drift, risk_coverage
-from slap_core.potential import Potential
+from slap_core.benchmarks.confidences import CONFIDENCES, RISKS, measure
+from slap_core.benchmarks.hidden_stretches import arguments_of, parser_of
+from slap_core.benchmarks.predicted_risk import predict, reliability
+from slap_core.metrics import RiskCoverage, bootstrap_interval, risk_coverage
 from slap_core.pretrained import load_encoder, load_potential
-from slap_core.spectrum import hessian_spectrum
-from slap_core.training.gap_scenes import QUERIES, GapScenes, draw_gap_scenes
-from slap_core.tunnel_world import COARSE_PLACES, COLOURS, KINDS, NOTHING, prompt, sample, seeds
-from slap_core.tunnel_world import random as counter
+from slap_core.training.gap_scenes import QUERIES
 
-__all__ = ["CONFIDENCES", "RISKS", "main", "measure", "table"]
+__all__ = ["main", "summarise", "table"]
 
-ABSENT = 8
-"""Certainly absent things that each scene is asked about."""
-_CHANNEL = 1200
-"""Of the hash that draws them."""
-RISKS = ("drift", "wrong presence")
-CONFIDENCES = ("alarm", "eigenvalue", "little moved", "close anchors")
+COMBINED = "combined"
 
 Cases = dict[str, Float[Tensor, "case"]]
 Known = dict[str, Float[Tensor, "known"]]
 
 
-def measure(
-    encoder: OpenClipEncoder, potential: Potential, scene_seeds: Int64[Tensor, "scene"], *, coupling: float
-) -> Cases:
-    """The risks and confidences of every stretch and way of asking, scene by scene, and whether each converged.
-
-    Scenes that never show anything outside are left out.
+def summarise(validation: Known, test: Cases, *, coverage: float, draws: int = 500) -> dict[str, Any]:
+    """For each risk and confidence: excess areas, and what the threshold of validation does on the test cases.
 
     Args:
-        encoder: of the frames.
-        potential: of this encoder.
-        scene_seeds: of the scenes.
-        coupling: lambda; each stretch is a unit of time of its own.
+        validation: risks and confidences, of which the choices are made.
+        test: likewise, of which the results are.
+        coverage: share of the validation cases to answer.
+        draws: of scenes, for the intervals.
     """
-    scenes = draw_gap_scenes(encoder, scene_seeds)
-    names = [prompt(kind=kind, colour=colour) for kind in KINDS for colour in COLOURS]
-    absent = encoder.text(names)[_absent(scenes)]
-    queries = torch.cat([scenes.queries, absent.to(scenes.queries)], 1)
-    candidates = _candidates(encoder)
-    scored = scenes.hidden & scenes.nodes()
-    weight = scored.double() / scored.sum(1, keepdim=True).clamp_min(1)
-    there = (scenes.place >= 0).any(-1)
-    found: dict[str, list[Tensor]] = {}
-    for part in torch.arange(len(scenes)).split(64):
-        solved = _solve(potential, scenes, queries, part, coupling)
-        share = weight[part, None]
-        apart = (drift(solved["path"], scenes.target[part, None]) * share).sum(-1)
-        says = (solved["path"] @ candidates.T).argmax(-1) != len(candidates) - 1
-        wrong = ((says != there[part, None]) * share).sum(-1)
-        gain = (solved["gain"] * share).sum(-1)
-        moved = (solved["moved"] * share).sum(-1)
-        ways = len(QUERIES)
-        alarms = [
-            [
-                weigh(
-                    torch.cat([gain[k, way : way + 1], gain[k, ways:]]),
-                    torch.cat([moved[k, way : way + 1], moved[k, ways:]]),
-                )
-                for way in range(ways)
-            ]
-            for k in range(len(part))
-        ]
-        margin = [[alarm.gain - float(alarm.absent_gain.quantile(0.5)) for alarm in row] for row in alarms]
-        rows = {
-            "drift": apart[:, :ways],
-            "wrong presence": wrong[:, :ways],
-            "alarm": torch.tensor(margin),
-            "rings": torch.tensor([[float(alarm.rings) for alarm in row] for row in alarms]),
-            "eigenvalue": solved["eigenvalue"][:, :ways],
-            "little moved": -moved[:, :ways],
-            "close anchors": -solved["angle"][:, :ways],
-            "converged": solved["converged"][:, :ways].double(),
-        }
-        for name, values in rows.items():
-            found.setdefault(name, []).append(values.double().flatten().cpu())
-    return {name: torch.cat(values) for name, values in found.items()}
-
-
-def summarise(validation: Known, test: Cases, *, coverage: float) -> dict[str, Any]:
-    """For each risk and confidence: excess areas, and what the threshold of validation does on the test cases."""
-    rows = []
+    rows, trusted, drawn = [], {}, {}
     for risk in RISKS:
-        curves = {name: risk_coverage(validation[name], validation[risk]) for name in CONFIDENCES}
+        known, asked = ({name: cases[name] for name in CONFIDENCES} for cases in (validation, test))
+        crossed, predicted = predict(
+            torch.stack(list(known.values()), 1),
+            validation[risk],
+            _scene(validation[risk]),
+            torch.stack(list(asked.values()), 1),
+        )
+        known, asked = known | {COMBINED: -crossed}, asked | {COMBINED: -predicted}
+        trusted[risk] = reliability(predicted, test[risk], _scene(test[risk]))
+        drawn[risk] = {name: _curve(risk_coverage(asked[name], test[risk])) for name in asked}
+        curves = {name: risk_coverage(known[name], validation[risk]) for name in known}
         chosen = min(curves, key=lambda name: curves[name].excess)
-        for name in CONFIDENCES:
-            threshold = curves[name].at(coverage)
-            answered = test[name] >= threshold
-            rows.append(
-                {
-                    "risk": risk,
-                    "confidence": name,
-                    "chosen": name == chosen,
-                    "validation_excess_area": curves[name].excess,
-                    "test_excess_area": risk_coverage(test[name], test[risk]).excess,
-                    "test_excess_area_of_any_order": risk_coverage(torch.zeros_like(test[risk]), test[risk]).excess,
-                    "threshold": threshold,
-                    "test_coverage": float(answered.double().mean()),
-                    "test_risk_answered": float(test[risk][answered].mean()) if bool(answered.any()) else None,
-                    "test_risk_of_all": float(test[risk].mean()),
-                }
-            )
+        rows += [
+            {"risk": risk, "confidence": name, "chosen": name == chosen}
+            | {"validation_excess_area": curves[name].excess}
+            | _on_test(asked[name], test[risk], curves[name].at(coverage), draws=draws)
+            for name in known
+        ]
     return {
         "rows": rows,
+        "reliability": trusted,
         "alarm_rings": {way: float(test["rings"].view(-1, len(QUERIES))[:, k].mean()) for k, way in enumerate(QUERIES)},
         "converged": float(test["converged"].mean()),
+        "curves": drawn,
     }
 
 
 def table(summary: dict[str, Any]) -> str:
-    """The rows as a Markdown table."""
-    head = "| risk | confidence | excess area | of any order | coverage | risk of the answered | risk of all |"
+    """The rows as a Markdown table, and below it predicted and realised risks."""
+    head = "| risk | confidence | excess area | below any order by | coverage | risk of the answered | risk of all |"
     lines = [head, "|---|---|---|---|---|---|---|"]
     for row in summary["rows"]:
-        answered = row["test_risk_answered"]
         cells = [
             row["risk"],
             f"**{row['confidence']}**" if row["chosen"] else row["confidence"],
-            f"{row['test_excess_area']:.4f}",
-            f"{row['test_excess_area_of_any_order']:.4f}",
-            f"{row['test_coverage']:.2f}",
-            "-" if answered is None else f"{answered:.4f}",
-            f"{row['test_risk_of_all']:.4f}",
+            _with_interval(row, "test_excess_area", 4),
+            _with_interval(row, "test_below_any_order", 4),
+            _with_interval(row, "test_coverage", 2),
+            _with_interval(row, "test_risk_answered", 4),
+            _with_interval(row, "test_risk_of_all", 4),
         ]
         lines.append(f"| {' | '.join(cells)} |")
+    lines += ["", "| risk | predicted | realised | cases |", "|---|---|---|---|"]
+    for risk, bins in summary["reliability"].items():
+        for row in bins:
+            realised = f"{row['realised']:.4f} ({row['low']:.4f} to {row['high']:.4f})"
+            lines.append(f"| {risk} | {row['predicted']:.4f} | {realised} | {row['cases']} |")
     rings = ", ".join(f"{way} {share:.2f}" for way, share in summary["alarm_rings"].items())
     lines += ["", f"Bold: chosen on validation scenes. The alarm rings for these shares of the queries: {rings}."]
     return "\n".join(lines)
 
 
-def _solve(
-    potential: Potential, scenes: GapScenes, queries: Tensor, part: Int64[Tensor, "some"], coupling: float
-) -> dict[str, Tensor]:
-    """What is found for all queries about some scenes, as (scene, query) or (scene, query, node)."""
-    asked = queries.shape[1]
-    index = part.repeat_interleave(asked)
-    query = queries[part].flatten(0, 1)
-    action = DiscreteAction.of(
-        potential,
-        scenes.anchors,
-        scenes.gaps,
-        gap=index,
-        coupling=torch.full((len(index),), coupling, dtype=torch.float64),
-        query=query[:, None],
-        mass=1.0,
-        geometry="sphere",
-    )
-    straight = action.geodesic()
-    with torch.no_grad():
-        found = minimize(action, straight, tolerance=1e-5, iterations=100)
-        first = torch.arange(asked).repeat(len(part)) < len(QUERIES)
-        eigenvalue = torch.zeros(len(index), dtype=torch.float64)
-        some = action.select(first.nonzero().flatten())
-        eigenvalue[first] = hessian_spectrum(
-            some, found.z[first], weight=action.string.weight[first], steps=16, dense_limit=100
-        ).eigenvalue
-    gain = ((found.z - straight) * sphere.normalize(query)[:, None]).sum(-1)
-    angle = sphere.distance(action.string.start, action.string.stop)
-    longest = scenes.target.shape[1] - straight.shape[1]
+def _scene(values: Float[Tensor, "case"]) -> Int64[Tensor, "case"]:
+    """The number of each case's scene: cases stand scene by scene."""
+    return torch.arange(len(values)) // len(QUERIES)
 
-    def by_query(values: Tensor) -> Tensor:
-        return values.unflatten(0, (len(part), asked))
 
-    def padded(values: Tensor) -> Tensor:
-        return by_query(torch.cat([values, values.new_zeros(len(values), longest, *values.shape[2:])], 1))
+def _on_test(confidence: Tensor, risk: Tensor, threshold: float, *, draws: int) -> dict[str, float | None]:
+    """Areas, and what a threshold does, each with its interval over scenes."""
 
-    return {
-        "path": padded(found.z),
-        "gain": padded(gain),
-        "moved": padded(sphere.distance(found.z, straight)),
-        "eigenvalue": by_query(eigenvalue),
-        "angle": by_query(torch.where(scenes.gaps.free[index], torch.pi / 2, angle)),
-        "converged": by_query(found.step <= 1e-5),
+    def excess(cases: Tensor) -> float:
+        return risk_coverage(confidence[cases], risk[cases]).excess
+
+    def below(cases: Tensor) -> float:
+        return risk_coverage(torch.zeros(len(cases)), risk[cases]).excess - excess(cases)
+
+    statistics: dict[str, Callable[[Tensor], float]] = {
+        "test_excess_area": excess,
+        "test_below_any_order": below,
+        "test_coverage": lambda cases: float((confidence[cases] >= threshold).double().mean()),
+        "test_risk_answered": lambda cases: float(risk[cases][confidence[cases] >= threshold].mean()),
+        "test_risk_of_all": lambda cases: float(risk[cases].mean()),
     }
+    ways = torch.arange(len(QUERIES))
+    everything = torch.arange(len(risk))
+    found: dict[str, float | None] = {"threshold": threshold}
+    for name, statistic in statistics.items():
+        value = statistic(everything)
+        found[name] = found[f"{name}_low"] = found[f"{name}_high"] = None
+        if not math.isnan(value):  # a threshold above all of them answers none
+            low, high = bootstrap_interval(
+                lambda units, statistic=statistic: statistic((units[:, None] * len(ways) + ways).flatten()),
+                len(risk) // len(ways),
+                draws=draws,
+            )
+            found |= {name: value, f"{name}_low": low, f"{name}_high": high}
+    return found
 
 
-def _absent(scenes: GapScenes) -> Int64[Tensor, "scene absent"]:
-    """Kinds that no frame of each scene shows, in any colour: as numbers of kind and colour."""
-    drawn = sample(scenes.seed)
-    u = counter.uniform(scenes.seed, _CHANNEL, 2 * ABSENT).tolist()
-    rows = []
-    for row, numbers in enumerate(u):
-        shown = set(drawn.kind[row][drawn.present[row]].tolist()) | {int(drawn.kind[row, 0])}
-        strangers = [kind for kind in range(len(KINDS)) if kind not in shown]
-        rows.append(
-            [
-                strangers[int(a * len(strangers))] * len(COLOURS) + int(b * len(COLOURS))
-                for a, b in zip(numbers[::2], numbers[1::2], strict=True)
-            ]
-        )
-    return torch.tensor(rows)
-
-
-def _candidates(encoder: OpenClipEncoder) -> Float[Tensor, "text dim"]:
-    """Prompts of everything, everywhere, and of nothing last."""
-    prompts = [
-        prompt(kind=kind, colour=colour, place=place) for kind in KINDS for colour in COLOURS for place in COARSE_PLACES
-    ]
-    nothing = encoder.text(NOTHING).mean(0, keepdim=True)
-    return torch.cat([encoder.text(prompts), nothing / nothing.norm()])
+def _with_interval(row: dict[str, Any], name: str, digits: int) -> str:
+    if row[name] is None:
+        return "-"
+    value, low, high = (f"{row[key]:.{digits}f}" for key in (name, f"{name}_low", f"{name}_high"))
+    return f"{value} ({low} to {high})"
 
 
 def _curve(found: RiskCoverage) -> dict[str, list[float]]:
@@ -247,35 +165,26 @@ def _curve(found: RiskCoverage) -> dict[str, list[float]]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description="When it is better not to answer: risk over coverage.")
-    parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for abstention.json, .md and .csv")
-    parser.add_argument("--seeds", default=None, help="A-B: test scenes; default: the first of the test split")
-    parser.add_argument(
-        "--scenes", type=int, default=512, help="of validation, and of the test where no seeds are given"
-    )
-    parser.add_argument("--coupling", type=float, default=0.3, help="lambda")
+    parser = parser_of("When it is better not to answer: risk over coverage.", files="abstention.json, .md and .csv")
     parser.add_argument("--coverage", type=float, default=0.7, help="share of the validation cases to answer")
-    parser.add_argument(
-        "--quick", action="store_true", help="12 scenes of each split: whether it runs, not what it finds"
-    )
-    options = parser.parse_args(arguments)
-    count = 12 if options.quick else options.scenes
-    if count < 1 or not 0 < options.coverage <= 1 or not 0 <= options.coupling < float("inf"):
-        parser.error("--scenes must be at least 1, --coverage in (0, 1] and --coupling at least 0.")
+    options = arguments_of(parser, arguments)
+    if not 0 < options.coverage <= 1:
+        parser.error("--coverage must be in (0, 1].")
+    encoder, potential = load_encoder(), load_potential(recipe=options.recipe)
     try:
-        chosen = seeds("test", count) if options.seeds is None else seed_range(options.seeds)
+        validation, test = (
+            measure(encoder, potential, some, coupling=options.coupling) for some in (options.validation, options.test)
+        )
+        summary = summarise(validation, test, coverage=options.coverage, draws=20 if options.quick else 500)
     except ValueError as error:
         parser.error(str(error))
-    encoder, potential = load_encoder(), load_potential()
-    validation = measure(encoder, potential, seeds("validation", count), coupling=options.coupling)
-    test = measure(encoder, potential, chosen, coupling=options.coupling)
-    summary = summarise(validation, test, coverage=options.coverage)
-    summary |= {"coupling": options.coupling, "coverage": options.coverage, "scenes": len(chosen)}
-    summary["cases"] = {"validation": len(validation["drift"]), "test": len(test["drift"])}
-    curves = {risk: {name: _curve(risk_coverage(test[name], test[risk])) for name in CONFIDENCES} for risk in RISKS}
+    summary |= {"recipe": options.recipe, "coupling": options.coupling, "coverage": options.coverage}
+    summary |= {
+        "scenes": len(options.test),
+        "cases": {"validation": len(validation["drift"]), "test": len(test["drift"])},
+    }
     options.out.mkdir(parents=True, exist_ok=True)
-    record = json.dumps(summary | {"curves": curves}, indent=2)
-    (options.out / "abstention.json").write_text(record + "\n", encoding="utf-8")
+    (options.out / "abstention.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
     (options.out / "abstention.md").write_text(table(summary) + "\n", encoding="utf-8")
     with (options.out / "abstention.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=list(summary["rows"][0]))
