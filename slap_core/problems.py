@@ -19,6 +19,7 @@ from slap_core import descent, sphere
 from slap_core.action import DiscreteAction
 from slap_core.certificate import Inspection, in_order, inspect
 from slap_core.gaps import Gaps, find_gaps
+from slap_core.springs import anchors_stiffness
 from slap_core.strings import Geometry
 from slap_core.types import Latents, PotentialFunction
 
@@ -94,7 +95,7 @@ class Problems:
         Raises:
             ValueError: for anchors, times or a query that do not fit each other or the geometry.
         """
-        stiffness = _stiffness(stiffness, len(seen.times))
+        stiffness = anchors_stiffness(stiffness, len(seen.times))
         gaps = find_gaps(seen.times, times, soft=None if stiffness is None else stiffness.isfinite())
         if options.geometry == "sphere":
             sphere.require_unit("LeastAction(geometry='sphere')", seen.points)
@@ -319,19 +320,6 @@ class Problems:
         past = _repeat_last(self.history, longer)
         past.view(longer, -1)[:, index] = _repeat_last(history, longer)
         self.history = past
-
-
-def _stiffness(values: Tensor | Sequence[float] | None, anchors: int) -> Float64[Tensor, "anchor"] | None:
-    """The stiffness of each anchor, or None where all are hard."""
-    if values is None:
-        return None
-    stiffness = torch.as_tensor(values, dtype=torch.float64).detach().cpu()
-    if stiffness.shape != (anchors,) or bool((stiffness.isnan() | (stiffness <= 0)).any()):
-        raise ValueError(
-            f"stiffness needs one number above 0 for each of the {anchors} anchors (infinity for a hard one), got "
-            f"{stiffness.tolist() if stiffness.numel() <= 8 else tuple(stiffness.shape)}."
-        )
-    return None if bool(stiffness.isinf().all()) else stiffness
 
 
 def _repeat_last(history: Tensor, length: int) -> Tensor:

@@ -87,8 +87,8 @@ def kinetic_floor(
     """
     weight = weight.double()
     matrix = action.string.floor(z)
-    if action.spring is not None:
-        matrix = matrix + torch.diag_embed(action.spring_floor(z))
+    if action.springs is not None:
+        matrix = matrix + action.springs.floor(z)
     # What is no node is coupled to none and must not count as a soft one.
     exists = action.string.exists()
     stiffest = matrix.abs().sum(-1).amax(-1, keepdim=True) + 1
