@@ -17,8 +17,8 @@ from torch import Tensor
 
 from slap_core import descent, sphere
 from slap_core.action import DiscreteAction
-from slap_core.certificate import Inspection, in_order, inspect
 from slap_core.gaps import Gaps, find_gaps
+from slap_core.inspection import Inspection, in_order, inspect
 from slap_core.springs import anchors_stiffness
 from slap_core.strings import Geometry
 from slap_core.types import Latents, PotentialFunction
