@@ -20,6 +20,7 @@ from slap_core.action import DiscreteAction
 from slap_core.gaps import Gaps, find_gaps
 from slap_core.inspection import Inspection, in_order, inspect
 from slap_core.springs import anchors_stiffness
+from slap_core.stretches import query_rows
 from slap_core.strings import Geometry
 from slap_core.types import Latents, PotentialFunction
 
@@ -102,20 +103,13 @@ class Problems:
         dim = seen.points.shape[1]
         dtype = seen.points.dtype if seen.points.dtype == torch.float64 else torch.float32
         device = torch.device(options.device) if options.device is not None else seen.points.device
-        if query is not None and (query.ndim not in (1, 2) or query.shape[-1] != dim or not query.shape[0]):
-            raise ValueError(
-                f"A query must have the latents' {dim} dimensions, as (dim) or (queries, dim), got "
-                f"{tuple(query.shape)}; encode it with the same encoder."
-            )
-        if query is not None and not bool(query.isfinite().all()):
-            raise ValueError("A query must be finite, got NaN or infinity.")
         with torch.inference_mode(False), torch.no_grad():
             anchors = seen.points.detach().clone().to(device, dtype)
             if options.geometry == "sphere":
                 anchors = sphere.normalize(anchors)
             single = query is None or query.ndim == 1
             if query is not None:
-                query = query.detach().clone().to(device, dtype).reshape(-1, dim)
+                query = query_rows(query.detach().clone(), anchors)
             shape = (1 if single else len(query), len(couplings))
             count = torch.zeros(*shape, len(gaps), dtype=torch.long)
             return cls(

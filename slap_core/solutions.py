@@ -10,7 +10,8 @@ from slap_core.curvature import tube_bounds
 from slap_core.energies import energies
 from slap_core.potential import Potential
 from slap_core.problems import Problems
-from slap_core.types import Path, Solution
+from slap_core.stretches import path_through
+from slap_core.types import Solution
 from slap_core.uncertainty import posterior_of
 
 __all__ = ["solution_of"]
@@ -32,14 +33,11 @@ def solution_of(
         ValueError: if such a bound is asked of a potential whose layers are not known.
     """
     options, gaps = problems.options, problems.gaps
-    recovered = gaps.times[~gaps.is_anchor]
     stiffness = problems.stiffness
-    hard = torch.ones(len(problems.seen.times), dtype=torch.bool) if stiffness is None else stiffness.isinf()
-    times, order = torch.cat([problems.seen.times[hard], recovered]).sort()
-    points = problems.points[:, k]
-    known = problems.seen.points.detach().cpu().to(points.dtype)[hard]
-    nodes = torch.cat([known.expand(len(points), *known.shape), points], 1)[:, order]
-    path = Path(nodes[0] if problems.single else nodes, times, "geodesic" if options.geometry == "sphere" else "linear")
+    hard = problems.seen if stiffness is None else problems.seen.select(stiffness.isinf().nonzero().squeeze(1))
+    points = problems.points[0, k] if problems.single else problems.points[:, k]
+    interpolation = "geodesic" if options.geometry == "sphere" else "linear"
+    path = path_through(hard, gaps, points, interpolation=interpolation)
     iterations = int(problems.iterations[:, k].max()) if len(gaps) else 0
     certificate = certify(
         gaps,
@@ -58,7 +56,7 @@ def solution_of(
         path,
         options.potential,
         problems.query if problems.query is None or not problems.single else problems.query[0],
-        anchor_times=problems.seen.times[hard],
+        anchor_times=hard.times,
         coupling=float(problems.couplings[k]),
         mass=options.mass,
         time_unit_seconds=gaps.time_unit_seconds,
