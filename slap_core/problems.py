@@ -1,7 +1,6 @@
 """All boundary value problems of one call, query x lambda x stretch, solved in batches of like size.
 
-A problem knows nothing of the others, so that they may be batched in any way: those with like numbers of nodes go
-together (on the frame grid padding at most doubles the work), as many as fit a bounded memory.
+A problem knows nothing of the others, so that they may be batched in any way (see `batches`) and in any order.
 
 On Gauss nodes each problem is solved with few of them first; where the highest coefficients of the path say that these
 do not suffice, it goes on with twice as many, from where it stands. The path is then evaluated at the frames.
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from slap_core import descent, sphere
 from slap_core.action import DiscreteAction
+from slap_core.batches import batches, likeness
 from slap_core.gaps import Gaps, find_gaps
 from slap_core.inspection import Inspection, in_order, inspect
 from slap_core.springs import anchors_stiffness
@@ -25,10 +25,6 @@ from slap_core.strings import Geometry
 from slap_core.types import Latents, PotentialFunction
 
 __all__ = ["Problems", "SolverOptions"]
-
-# One batch holds at most about so many numbers per copy of its paths. On the CPU larger batches gain nothing, and a
-# scan can be left between them; a GPU wants them large.
-_BATCH_NUMBERS = {"cpu": 2**17, "cuda": 2**24}
 
 NODES = (8, 16, 32, 64)
 """Gauss nodes between two anchors: how many are tried in turn."""
@@ -136,33 +132,12 @@ class Problems:
     def chunks(self, index: Tensor | None = None) -> Iterator[Tensor]:
         """The problems (of those at `index`), in batches of like strings and bounded size."""
         index = torch.arange(self.residual.numel()) if index is None else index
-        if not len(index):
-            return
-        like = self._likeness()[index % len(self.gaps)] + (self.nodes.flatten()[index] << 40)
-        order = like.argsort(stable=True)
-        numbers = _BATCH_NUMBERS.get(self.anchors.device.type, _BATCH_NUMBERS["cpu"])
-        for some in index[order].split(torch.unique_consecutive(like[order], return_counts=True)[1].tolist()):
-            gap = some % len(self.gaps)
-            parts = int((self.gaps.soft[gap[0]] >= 0).sum()) + 1
-            nodes = int(self.gaps.count[gap].max()) if self._on_frames() else max(8, int(self.nodes.view(-1)[some[0]]))
-            nodes *= 1 if self._on_frames() else parts
-            most = max(1, numbers // (nodes * (self.points.shape[-1] + nodes)))
-            yield from some.tensor_split(-(-len(some) // most))  # evenly: a small batch costs nearly as much
-
-    def again(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """The problems that converged at another lambda only, and their numbers at the nearest such lambda."""
-        converged = self.residual <= self.options.tolerance
-        distance = (
-            (self.couplings[:, None] - self.couplings).abs()[None, :, :, None].where(converged[:, None], torch.inf)
-        )
-        nearest = distance.min(2)
-        number = torch.arange(self.residual.numel()).reshape(self.residual.shape)
-        source = number.gather(1, nearest.indices).flatten()
-        self.nodes.view(-1)[:] = torch.where(
-            converged, self.nodes, self.nodes.view(-1)[source].view_as(self.nodes)
-        ).view(-1)
-        for index in self.chunks(number[~converged & nearest.values.isfinite()]):
-            yield index, source[index]
+        gap, on_frames = index % len(self.gaps), self._on_frames()
+        each = self.nodes.flatten()[index]
+        parts = (self.gaps.soft >= 0).sum(1)[gap] + 1
+        nodes = self.gaps.count[gap] if on_frames else parts * each.clamp_min(NODES[0])
+        like = likeness(self.gaps, on_frames=on_frames)[gap] + (each << 40)
+        return batches(index, like, nodes, dim=self.points.shape[-1], device=self.anchors.device)
 
     def solve(self, index: Tensor, source: Tensor | None = None) -> None:
         """Solve the problems at `index` in one batch, from the geodesic or from the solutions found at `source`."""
@@ -269,13 +244,6 @@ class Problems:
 
     def _on_frames(self) -> bool:
         return self.options.discretisation == "frames" or self.options.method == "adam"
-
-    def _likeness(self) -> Int[Tensor, "gap"]:
-        """A number for each stretch; those of equal number may share a batch."""
-        if self._on_frames():
-            # Padding at most doubles the work: no batch mixes counts that differ by more than a power of two.
-            return torch.frexp(self.gaps.count.double()).exponent.long()
-        return 4 * (self.gaps.soft >= 0).sum(1) + 2 * self.gaps.free.long() + self.gaps.ends_soft().long()
 
     def inspect(self, k: int, *, steps: int = 16, dense_limit: int = 300) -> Inspection | None:
         """The spectrum and the forces at the solutions of the k-th lambda; None where there is no stretch.
