@@ -12,7 +12,7 @@ __all__ = ["batches", "likeness"]
 
 # One batch holds at most about so many numbers per copy of its paths. On the CPU larger batches gain nothing, and a
 # scan can be left between them; a GPU wants them large.
-_NUMBERS = {"cpu": 2**17, "cuda": 2**24}
+_NUMBERS = {"cpu": 2**18, "cuda": 2**24}
 
 
 def likeness(gaps: Gaps, *, on_frames: bool) -> Int[Tensor, "gap"]:

@@ -139,48 +139,57 @@ class Problems:
         like = likeness(self.gaps, on_frames=on_frames)[gap] + (each << 40)
         return batches(index, like, nodes, dim=self.points.shape[-1], device=self.anchors.device)
 
-    def solve(self, index: Tensor, source: Tensor | None = None) -> None:
-        """Solve the problems at `index` in one batch, from the geodesic or from the solutions found at `source`."""
+    def solve(
+        self,
+        index: Tensor,
+        start: Float[Tensor, "batch node dim"] | None = None,
+        *,
+        highest: Float64[Tensor, "batch"] | None = None,
+    ) -> None:
+        """Solve the problems at `index` in one batch.
+
+        Args:
+            index: numbers of problems.
+            start: paths at the nodes that these problems have, all equally many (there may be more padding than they
+                need); None: the geodesics.
+            highest: from there a path counts only if it converges to no more action than this, or has less than what
+                was found for its problem before; else it is as if its problem had not been tried.
+        """
         # An inference tensor, which a caller under torch.inference_mode would make here, cannot be differentiated.
         with torch.inference_mode(False), torch.no_grad():
             if self._on_frames():
-                self._descend(index, source, None)
+                self._descend(index, start, highest, None)
                 return
-            first = 0 if source is None else NODES.index(int(self.nodes.view(-1)[source[0]]))
+            first = 0 if start is None else NODES.index(int(self.nodes.view(-1)[index[0]]))
             for nodes in NODES[first:]:
-                index = self._descend(index, source, nodes)
-                source = index
+                if highest is None and first != NODES.index(nodes):
+                    start = self.found(index, nodes)
+                index = self._descend(index, start, highest, nodes)
+                highest = None
                 if not len(index):
                     return
 
-    def _descend(self, index: Tensor, source: Tensor | None, nodes: int | None) -> Tensor:
+    def _descend(self, index: Tensor, start: Tensor | None, highest: Tensor | None, nodes: int | None) -> Tensor:
         """Solve on so many Gauss nodes (None: on the frames); returns the problems that need more of them."""
         options = self.options
-        action = self._action(index, nodes)
-        finer = False
-        if source is None:
-            z = action.geodesic()
-        else:
-            old = int(self.nodes.view(-1)[source[0]])
-            finer = nodes is not None and old != nodes
-            coarse = self._action(index, old) if finer else action
-            z = self._stored(source, coarse)
-            z = coarse.string.at(z, action.string.elapsed()) if finer else z
+        action = self.action(index, nodes)
+        z = action.geodesic() if start is None else start[:, : action.green.shape[1]]
         limits = {"tolerance": options.tolerance, "iterations": options.max_iterations}
         if options.method == "adam":
             found = descent.adam(action, z, learning_rate=options.learning_rate, **limits)
         else:
             found = descent.minimize(action, z, **limits)
         history = found.history().cpu()
-        if not bool(history[0].isfinite().all()):
+        if highest is None and not bool(history[0].isfinite().all()):
             raise ValueError(
                 "The potential must be finite along the geodesic between the anchors, got NaN or infinity."
             )
         residual, value = found.step.cpu(), history[-1]
         kept = torch.ones(len(index), dtype=torch.bool)
-        if source is not None and not finer:  # another lambda's: never worse than the start from the geodesic
-            before, geodesic = self.history[-1].flatten()[index], action.evaluate(action.geodesic()).value.cpu()
-            kept = ((residual <= options.tolerance) & (value <= geodesic)) | (value < before)
+        if highest is not None:
+            before = self.history[-1].flatten()[index] if len(self.history) else value
+            tried = self.residual.view(-1)[index].isfinite()
+            kept = ((residual <= options.tolerance) & (value <= highest)) | (tried & (value < before))
         self._remember(index[kept], history[:, kept])
         self.residual.view(-1)[index[kept]] = residual[kept]
         self.stalled.view(-1)[index[kept]] = found.stalled.cpu()[kept]
@@ -203,21 +212,13 @@ class Problems:
             return index[:0]
         return index[kept & (error > options.accuracy)]
 
-    def asked(self, query: int, k: int, gap: int) -> tuple[Float[Tensor, "node dim"], Tensor]:
-        """The nodes of one solution, and the question that its potential is asked about them."""
-        index = torch.tensor([(query * len(self.couplings) + k) * len(self.gaps) + gap])
-        action = self._action(index, int(self.nodes.view(-1)[index[0]]) or None)
-        return self._stored(index, action)[0, action.string.exists()[0]], action.query.reshape(
-            -1, action.query.shape[-1]
-        )[0]
-
     def posed(self, nodes: int | None) -> Iterator[tuple[Tensor, DiscreteAction]]:
         """The numbers and the actions of all problems in batches, on so many Gauss nodes (None: on the frames)."""
         for index in self.chunks():
-            yield index, self._action(index, nodes)
+            yield index, self.action(index, nodes)
 
-    def _action(self, index: Tensor, nodes: int | None) -> DiscreteAction:
-        """The actions of the problems at `index`."""
+    def action(self, index: Tensor, nodes: int | None) -> DiscreteAction:
+        """The actions of the problems at `index`, on so many Gauss nodes (None: on the frames)."""
         options = self.options
         row = index // len(self.gaps)
         query, coupling = row // len(self.couplings), row % len(self.couplings)
@@ -234,13 +235,20 @@ class Problems:
             stiffness=self.stiffness,
         )
 
-    def _stored(self, index: Tensor, action: DiscreteAction) -> Float[Tensor, "batch node dim"]:
-        """What was found for the problems at `index`, at the nodes of their actions."""
-        z = action.geodesic()
-        for row, k in enumerate(index.tolist()):
-            path = self.paths[k]
-            z[row, : len(path)] = path.to(z)
-        return z
+    def found(self, index: Tensor, nodes: int | None) -> Float[Tensor, "batch node dim"]:
+        """The paths that were found for the problems at `index`, at so many Gauss nodes (None: on the frames)."""
+        action = self.action(index, nodes)
+        paths, own = action.geodesic(), self.nodes.view(-1)[index]
+        for old in own.unique().tolist():
+            rows = (own == old).nonzero().squeeze(1)
+            same = old == (nodes or 0)
+            coarse = None if same else self.action(index[rows], old)
+            z = paths[rows] if same else coarse.geodesic()
+            for row, k in enumerate(index[rows].tolist()):
+                path = self.paths[k]
+                z[row, : len(path)] = path.to(z)
+            paths[rows] = z if same else coarse.string.at(z, action.string.elapsed()[rows])
+        return paths
 
     def _on_frames(self) -> bool:
         return self.options.discretisation == "frames" or self.options.method == "adam"
@@ -258,8 +266,8 @@ class Problems:
         parts, order = [], []
         with torch.inference_mode(False), torch.no_grad():
             for some in self.chunks(index):
-                action = self._action(some, int(self.nodes.view(-1)[some[0]]) or None)
-                z = self._stored(some, action)
+                nodes = int(self.nodes.view(-1)[some[0]]) or None
+                action, z = self.action(some, nodes), self.found(some, nodes)
                 parts.append(inspect(action, z, weight=action.string.weight, steps=steps, dense_limit=dense_limit))
                 order.append(some)
         return in_order(parts, torch.cat(order)) if parts else None

@@ -88,7 +88,11 @@ def _bounds(problems: Problems, k: int, radius: float) -> dict[str, Tensor | flo
     upper, lipschitz = (torch.zeros(problems.residual[:, k].shape, dtype=torch.float64) for _ in range(2))
     for query in range(len(upper)):
         for gap in range(len(problems.gaps)):
-            points, question = problems.asked(query, k, gap)
+            index = torch.tensor([(query * len(problems.couplings) + k) * len(problems.gaps) + gap])
+            nodes = int(problems.nodes[query, k, gap]) or None
+            action = problems.action(index, nodes)
+            points = problems.found(index, nodes)[0, action.string.exists()[0]]
+            question = action.query.reshape(-1, action.query.shape[-1])[0]
             found = tube_bounds(potential, points, question, radius=radius)
             upper[query, gap], lipschitz[query, gap] = found.upper, found.curvature
     return {"curvature_bound": upper, "gradient_lipschitz": lipschitz, "tube_radius": radius}
