@@ -204,7 +204,7 @@ class Problems:
             if new:
                 self.paths[k] = path[:length]
         gap, row = index % len(self.gaps), index // len(self.gaps)
-        problem, node, recovered = self._nodes(gap)
+        problem, node, recovered = self.frames(gap)
         new = kept[problem]
         at_frames = found.z if nodes is None else action.string.at(found.z, self.gaps.elapsed[gap])
         self.points.flatten(0, 1)[row[problem[new]], recovered[new]] = at_frames.cpu()[problem[new], node[new]]
@@ -277,7 +277,7 @@ class Problems:
             return None if self.query is None else self.query[0]
         return self.query[which.to(self.query.device), None]
 
-    def _nodes(self, gap: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def frames(self, gap: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Which node of which problem is which of the recovered frames, for problems in the stretches `gap`."""
         number = torch.full(self.gaps.elapsed.shape, -1)
         number[self.gaps.gap_of, self.gaps.node_of] = torch.arange(len(self.gaps.gap_of))

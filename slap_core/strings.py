@@ -229,14 +229,15 @@ class PolynomialString:
 
     def at(self, z: Nodes, elapsed: Float64[Tensor, "batch time"]) -> Float[Tensor, "batch time dim"]:
         """The path through the nodes z at times since the start, in units of T."""
-        path = self.pieces.interpolation(elapsed).to(z) @ self._chain(z)
+        path = self.pieces.interpolation(elapsed).to(z) @ self.chain(z)
         return sphere.normalize(path) if self.geometry == "sphere" else path
 
     def error(self, z: Nodes) -> Float64[Tensor, "batch"]:
         """An estimate of how far the path may be from that of infinitely many nodes, radians."""
-        return self.pieces.tail(self._chain(z))
+        return self.pieces.tail(self.chain(z))
 
-    def _chain(self, z: Nodes) -> Float[Tensor, "batch point dim"]:
+    def chain(self, z: Nodes) -> Float[Tensor, "batch point dim"]:
+        """The path at the points of its polynomials: the nodes z and the ends that are held."""
         ends = [self.stop[:, None]] if self.pieces.held else []
         return torch.cat([self.start[:, None], z, *ends], 1)
 
