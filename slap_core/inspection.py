@@ -47,6 +47,7 @@ def inspect(
     *,
     weight: Float[Tensor, "batch node"],
     steps: int = 32,
+    accuracy: float | None = None,
     dense_limit: int = 600,
     generator: torch.Generator | None = None,
 ) -> Inspection:
@@ -57,6 +58,7 @@ def inspect(
         z: their solutions.
         weight: the time that each node stands for; 0 in the padding.
         steps: of Lanczos's method.
+        accuracy: of the eigenvalues, relative, where fewer steps may do.
         dense_limit: Hessians of at most so many unknowns are diagonalised instead.
         generator: of Lanczos's random starts; default: one with a fixed seed.
     """
@@ -65,7 +67,9 @@ def inspect(
     exists = action.string.exists()
     per_time = torch.where(exists, 1 / weight.double(), 0.0)
     response = action.green.double() @ gradient
-    spectrum = hessian_spectrum(action, z, weight=weight, steps=steps, dense_limit=dense_limit, generator=generator)
+    spectrum = hessian_spectrum(
+        action, z, weight=weight, steps=steps, accuracy=accuracy, dense_limit=dense_limit, generator=generator
+    )
     normal = angle = torch.zeros_like(per_time[:, 0])
     if action.geometry == "sphere":
         angle = sphere.distance(action.string.start.double(), action.string.stop.double())

@@ -258,7 +258,7 @@ class Problems:
 
         Args:
             k: number of the lambda.
-            steps: of Lanczos's method.
+            steps: of Lanczos's method, at most.
             dense_limit: Hessians of at most so many unknowns are diagonalised instead.
         """
         gap = torch.arange(len(self.gaps))
@@ -268,7 +268,8 @@ class Problems:
             for some in self.chunks(index):
                 nodes = int(self.nodes.view(-1)[some[0]]) or None
                 action, z = self.action(some, nodes), self.found(some, nodes)
-                parts.append(inspect(action, z, weight=action.string.weight, steps=steps, dense_limit=dense_limit))
+                limits = {"steps": steps, "accuracy": 0.1, "dense_limit": dense_limit}
+                parts.append(inspect(action, z, weight=action.string.weight, **limits))
                 order.append(some)
         return in_order(parts, torch.cat(order)) if parts else None
 
