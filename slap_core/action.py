@@ -9,7 +9,7 @@ On the frame grid with d the angle on the sphere (or the Euclidean distance) and
 
     S[z] = sum_i mu/(2 h_i) d(z_i, z_{i+1})^2  -  lambda sum_i w_i P(z_i, q).
 
-A *soft* anchor a of stiffness kappa adds kappa/2 d(z, a)^2 at its node instead of holding it there.
+A *soft* anchor a of stiffness kappa adds kappa/2 d(z, a)^2 at its node instead of holding it there (see `springs`).
 
 **Sign, stated once.** We *minimise* T - lambda P, so the query attracts. (Written as T - lambda V with V = 1 - sim,
 as in the paper, it would repel.) In the words of mechanics this is motion in the potential energy U = lambda P: paths
@@ -37,6 +37,7 @@ from slap_core.attractors import Attractors
 from slap_core.gaps import Gaps
 from slap_core.perceptron import Perceptron
 from slap_core.potential import Potential
+from slap_core.springs import Springs
 from slap_core.strings import FrameString, Geometry, Nodes, PolynomialString, String
 from slap_core.types import PotentialFunction
 
@@ -79,10 +80,8 @@ class DiscreteAction:
     """lambda w_i; 0 in the padding and at soft anchors of weight 0."""
     green: Float[Tensor, "batch node node"]
     """The inverse of the stiffness matrix of string and springs: what every step is preconditioned with."""
-    spring: Float[Tensor, "batch node"] | None
-    """Stiffness kappa_i by which a node is held at a soft anchor; 0 at most of them. None: no soft anchor."""
-    held: Float[Tensor, "batch node dim"] | None
-    """The latents of the soft anchors at their nodes."""
+    springs: Springs | None
+    """At soft anchors; None: there is none."""
     length: Float[Tensor, "batch"]
     """Units of T."""
     mass: float
@@ -128,17 +127,10 @@ class DiscreteAction:
             if nodes is None
             else PolynomialString.on(gaps, start, stop, mass=mass, geometry=geometry, nodes=nodes)
         )
-        spring, held, green = None, None, string.green
+        springs, green = None, string.green
         if stiffness is not None and bool((gaps.soft >= 0).any()):
-            anchor = gaps.soft if nodes is None else gaps.soft_nodes(nodes)
-            soft = (anchor >= 0).to(anchors.device)
-            anchor = anchor.clamp_min(0).to(anchors.device)
-            spring = torch.where(soft, stiffness.to(anchors)[anchor], 0.0)
-            held = anchors[anchor] * soft[..., None]
-            green = sprung(string.green, spring)[which]
-            spring, held = spring[which], held[which]
-        else:
-            green = green[which]
+            springs = Springs.on(gaps, anchors, stiffness, geometry=geometry, nodes=nodes)
+            springs, green = springs.select(which), springs.response(green)
         string = string.select(which)
         if query is not None and hasattr(potential, "in_gaps"):
             query = potential.in_gaps(query, string.start[:, None], string.stop[:, None])
@@ -147,9 +139,8 @@ class DiscreteAction:
             query=query,
             string=string,
             force_weight=(string.weight.double() * coupling[:, None].to(anchors.device)).to(anchors),
-            green=green,
-            spring=spring,
-            held=held,
+            green=green[which],
+            springs=springs,
             length=gaps.length.to(anchors)[which],
             mass=mass,
             geometry=geometry,
@@ -162,10 +153,8 @@ class DiscreteAction:
         """The problems at `index` only."""
         query = self.query[index] if self.query is not None and self.query.ndim == 3 else self.query
         answer = None if self.answer is None else self.answer.select(index)
-        values = {
-            name: None if getattr(self, name) is None else getattr(self, name)[index]
-            for name in ("force_weight", "green", "spring", "held", "length")
-        }
+        values = {name: getattr(self, name)[index] for name in ("force_weight", "green", "length")}
+        values["springs"] = None if self.springs is None else self.springs.select(index)
         return dataclasses.replace(self, query=query, string=self.string.select(index), answer=answer, **values)
 
     def asked(self) -> "DiscreteAction":
@@ -194,11 +183,9 @@ class DiscreteAction:
         gained = (self.force_weight * potential).double()
         gradient = gradient - self.force_weight[..., None] * pull
         scale = kinetic + gained.abs().sum(-1)
-        if self.spring is not None:
-            towards, apart = self._apart(z)
-            stretched = (self.spring * apart.square() / 2).double().sum(-1)
-            kinetic, scale = kinetic + stretched, scale + stretched
-            gradient = gradient - self.spring[..., None] * towards
+        if self.springs is not None:
+            stretched, back = self.springs.energy(z)
+            kinetic, scale, gradient = kinetic + stretched, scale + stretched, gradient + back
         gradient = torch.where(self._exists(), self.tangent(z, gradient), 0.0)
         return Evaluation(kinetic - gained.sum(-1), gradient, scale)
 
@@ -207,8 +194,8 @@ class DiscreteAction:
         terms = [self.string.hessian(z)]
         if self.potential is not None:
             terms.append(self._pulled_hessian(z))
-        if self.spring is not None:
-            terms.append(self._sprung_hessian(z))
+        if self.springs is not None:
+            terms.append(self.springs.hessian(z))
         return lambda v: torch.where(self._exists(), self.tangent(z, sum(term(v) for term in terms)), 0.0)
 
     def precondition(self, z: Nodes, v: Nodes) -> Tensor:
@@ -218,7 +205,7 @@ class DiscreteAction:
     def stretch(self, v: Nodes) -> Nodes:
         """The force that string and springs answer the move v with, in flat space: the inverse of `green`."""
         pulled = self.string.apply(v)
-        return pulled if self.spring is None else pulled + self.spring[..., None] * v
+        return pulled if self.springs is None else pulled + self.springs.stiffness[..., None] * v
 
     def tangent(self, z: Tensor, v: Tensor) -> Tensor:
         """The part of v along which the path may move."""
@@ -231,30 +218,6 @@ class DiscreteAction:
 
     def _exists(self) -> Bool[Tensor, "batch node 1"]:
         return self.string.exists()[..., None]
-
-    def _apart(self, z: Nodes) -> tuple[Nodes, Float[Tensor, "batch node"]]:
-        """From each node towards its soft anchor, and how far that is; 0 where there is none."""
-        held = torch.where(self.spring[..., None] > 0, self.held, z)
-        if self.geometry == "euclidean":
-            return held - z, (held - z).norm(dim=-1)
-        towards, _, angle = sphere.logs(z, held)
-        return towards, angle.squeeze(-1)
-
-    def spring_floor(self, z: Nodes) -> Float64[Tensor, "batch node"]:
-        """The smallest eigenvalue of each spring's own Hessian at z."""
-        _, angle = self._apart(z)
-        cotangent = torch.cos(angle) / torch.sinc(angle / torch.pi).clamp_min(1e-3)
-        return (self.spring * (1.0 if self.geometry == "euclidean" else cotangent.clamp_max(1.0))).double()
-
-    def _sprung_hessian(self, z: Nodes) -> Callable[[Tensor], Tensor]:
-        spring = self.spring[..., None]
-        if self.geometry == "euclidean":
-            return lambda v: spring * v
-        towards, angle = self._apart(z)
-        angle = angle[..., None]
-        cotangent = torch.cos(angle) / torch.sinc(angle / torch.pi).clamp_min(1e-3)
-        unit = towards / torch.where(angle > 0, angle, 1.0)
-        return lambda v: spring * (cotangent * v + (1 - cotangent) * (unit * v).sum(-1, keepdim=True) * unit)
 
     def pull(self, z: Nodes) -> tuple[Float[Tensor, "batch node"], Nodes]:
         """P and its gradient in flat space, at each node."""
@@ -295,16 +258,6 @@ class DiscreteAction:
             return weight * (normal * v - (0.0 if found is None else found))
 
         return product
-
-
-def sprung(green: Float[Tensor, "batch node node"], spring: Float[Tensor, "batch node"]) -> Tensor:
-    """The response of a string whose nodes are also held by springs: (K + diag kappa)^-1 from K^-1 (Woodbury)."""
-    root = spring.double().sqrt()
-    green_ = green.double()
-    inner = torch.eye(green.shape[-1], dtype=torch.float64, device=green.device) + (
-        root[:, :, None] * green_ * root[:, None, :]
-    )
-    return (green_ - green_ * root[:, None, :] @ torch.linalg.solve(inner, root[:, :, None] * green_)).to(green)
 
 
 def evaluate_potential(potential: PotentialFunction, z: Float[Tensor, "*batch dim"], query: Tensor | None) -> Tensor:

@@ -23,7 +23,7 @@ from slap_core import sphere
 from slap_core.action import DiscreteAction
 from slap_core.trust_region import Descent, decrease, dot, trust_region
 
-__all__ = ["adam", "minimize", "shorten"]
+__all__ = ["adam", "minimize", "shares", "shorten"]
 
 MEMORY = 8
 """Earlier steps that Anderson's method combines."""
@@ -137,18 +137,29 @@ class _Past:
         if not known:
             return step
         right = self._products(action.stretch(step))[..., None]
-        gram = self.gram[:, :known, :known]
-        scale = gram.diagonal(dim1=-2, dim2=-1).clamp_min(1e-300).rsqrt()
-        # Unit diagonal and a ridge: nearly parallel turns must not be subtracted from each other beyond their digits.
-        ridge = 10 * torch.finfo(step.dtype).eps * torch.eye(known, dtype=gram.dtype, device=gram.device)
-        gram = gram * scale[:, :, None] * scale[:, None, :] + ridge
-        share = (torch.linalg.solve(gram, right * scale[..., None]) * scale[..., None]).to(step)
+        share = shares(self.gram[:, :known, :known], right, rounding=torch.finfo(step.dtype).eps).to(step)
         return step - (share.mT @ self.sums[:, :known]).view_as(step)
 
     def _products(self, force: Float[Tensor, "batch node dim"]) -> Float64[Tensor, "batch known"]:
         """The turns' inner products with what is pulled by the force."""
         # A row times a matrix: as a matrix times a column the same product takes ten times as long.
         return (force.flatten(1)[:, None] @ self.turns[:, : min(self.count, MEMORY)].mT).squeeze(1).double()
+
+
+def shares(
+    gram: Float64[Tensor, "batch memory memory"], right: Float64[Tensor, "batch memory 1"], *, rounding: float
+) -> Float64[Tensor, "batch memory 1"]:
+    """How much of each earlier turn to take off a step, so that what is left of it is shortest.
+
+    Args:
+        gram: the inner products of the turns, in whatever metric; a turn of length 0 counts for nothing.
+        right: theirs with the step.
+        rounding: the precision of the turns: nearly parallel ones must not be subtracted from each other beyond it.
+    """
+    # Unit diagonal and a ridge.
+    scale = gram.diagonal(dim1=-2, dim2=-1).clamp_min(1e-300).rsqrt()[..., None]
+    ridge = 10 * rounding * torch.eye(gram.shape[-1], dtype=gram.dtype, device=gram.device)
+    return torch.linalg.solve(gram * scale * scale.mT + ridge, right * scale) * scale
 
 
 def shorten(v: Tensor) -> Tensor:

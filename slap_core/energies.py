@@ -33,6 +33,7 @@ def energies(
     time_unit_seconds: float | None = None,
     geometry: Geometry = "sphere",
     device: torch.device | str = "cpu",
+    known: Float[Tensor, "*query node"] | None = None,
 ) -> Energies:
     """The energies along any method's path, on its nodes, and the action of each of its gaps.
 
@@ -49,6 +50,7 @@ def energies(
         time_unit_seconds: T; default: the mean length of the gaps between `anchor_times`.
         geometry: "sphere" (angles) or "euclidean".
         device: where the potential lives.
+        known: P at the nodes where it need not be asked; NaN where it is to be.
     """
     nodes = sphere.normalize(path.nodes) if geometry == "sphere" else path.nodes
     anchor_times = path.times[[0, -1]].unique() if anchor_times is None else anchor_times
@@ -60,13 +62,17 @@ def energies(
     onward = (mass / 2 * (length / steps.to(length)).square()).double()
     pulled = torch.zeros(nodes.shape[:-1], dtype=torch.float64)
     if potential is not None:
+        pulled = torch.full_like(pulled, torch.nan) if known is None else known.double()
+        ask = pulled.isnan().flatten(0, -2).any(0) if pulled.ndim > 1 else pulled.isnan()
         if query is not None:
             query = (query[:, None] if query.ndim == 2 else query).to(device, nodes.dtype)
             if hasattr(potential, "in_gaps"):
-                known = torch.isin(path.times, torch.as_tensor(anchor_times, dtype=path.times.dtype))
-                query = potential.in_gaps(query, *_around(nodes.to(device), known))
+                anchors = torch.isin(path.times, torch.as_tensor(anchor_times, dtype=path.times.dtype))
+                before, after = _around(nodes.to(device), anchors)
+                query = potential.in_gaps(query, before[..., ask, :], after[..., ask, :])
         with torch.no_grad():
-            pulled = coupling * evaluate_potential(potential, nodes.to(device), query).double().cpu()
+            asked = evaluate_potential(potential, nodes[..., ask, :].to(device), query)
+        pulled = coupling * pulled.masked_scatter(ask.expand_as(pulled), asked.double().cpu())
 
     inner = steps.new_zeros(len(path.times))
     recovered = (~gaps.is_anchor).double()

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from slap_core import sphere
-from slap_core.descent import shorten
+from slap_core.descent import shares, shorten
 from slap_core.learned import LearnedInterpolator, silent
 from slap_core.stretches import Stretches
 from slap_core.strings import FrameString
@@ -171,17 +171,15 @@ def _where(chosen: Bool[Tensor, "batch"], x: Tensor, y: Tensor) -> Tensor:
 
 
 def _anderson(past: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """The move from the last point that makes the combination of the past steps shortest."""
+    """The move from the last point that makes the combination of the past steps shortest, in the flat metric.
+
+    There is no action whose H1 metric it could take, and a problem that begins anew forgets its past.
+    """
     z, step = past[-1]
     if len(past) == 1:
         return step
     moves = torch.stack([(y - x).flatten(1) for (x, _), (y, _) in itertools.pairwise(past)], 1).double()
     turns = torch.stack([(t - s).flatten(1) for (_, s), (_, t) in itertools.pairwise(past)], 1).double()
-    gram = turns @ turns.mT
-    scale = gram.diagonal(dim1=-2, dim2=-1).clamp_min(1e-300).rsqrt()
-    # Unit diagonal and a ridge: nearly parallel turns must not be subtracted from each other beyond their digits.
-    ridge = 10 * torch.finfo(z.dtype).eps * torch.eye(gram.shape[-1], dtype=gram.dtype, device=z.device)
-    gram = gram * scale[:, :, None] * scale[:, None, :] + ridge
-    right = (turns @ step.flatten(1).double()[..., None]) * scale[..., None]
-    share = torch.linalg.solve(gram, right) * scale[..., None]
+    right = turns @ step.flatten(1).double()[..., None]
+    share = shares(turns @ turns.mT, right, rounding=torch.finfo(z.dtype).eps)
     return step - (share * (moves + turns)).sum(1).reshape(step.shape).to(step)

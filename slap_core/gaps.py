@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
-__all__ = ["Gaps", "find_gaps", "green_matrix", "time_unit"]
+__all__ = ["Gaps", "find_gaps", "green_matrix", "green_product", "time_unit"]
 
 # Times closer than this fraction of the whole span are the same time.
 _SAME = 1e-9
@@ -208,6 +208,15 @@ def green_matrix(gaps: Gaps) -> Float64[Tensor, "gap node node"]:
     green = torch.where(gaps.free[:, None, None], earlier, earlier * (length - later) / length)
     mask = gaps.mask()
     return green * (mask[:, :, None] & mask[:, None, :])
+
+
+def green_product(gaps: Gaps, force: Float64[Tensor, "gap node"]) -> Float64[Tensor, "gap node"]:
+    """Where the nodes move when each is pulled with a force, 0 in the padding: `green_matrix` times it, unwritten."""
+    length, free = gaps.length[:, None], gaps.free[:, None]
+    nearer = (gaps.elapsed * force).cumsum(1)
+    across = torch.where(free, 1.0, (length - gaps.elapsed) / length)
+    further = (across * force).flip(1).cumsum(1).flip(1) - across * force
+    return (across * nearer + gaps.elapsed * further) * gaps.mask()
 
 
 def _seconds(owner: str, times: Tensor | Sequence[float]) -> Float64[Tensor, "time"]:

@@ -10,8 +10,7 @@ from the geodesic (SLERP, or LERP in Euclidean space), and no stretch ends with 
 A frame asked for outside the anchors belongs to a free end at the outermost requested time: held by the anchor, pulled
 by the query, with nothing at the other end.
 
-Where lambda is scanned, every problem starts from the geodesic; what did not converge is started again from the
-solution at the nearest lambda that did.
+Where lambda is scanned, `continuation` says which problems are solved first and where the others start.
 """
 
 import math
@@ -22,6 +21,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from slap_core.continuation import solve_all
 from slap_core.energies import energies
 from slap_core.gaps import time_unit
 from slap_core.problems import Problems, SolverOptions
@@ -173,11 +173,7 @@ class LeastAction:
         if not len(couplings) or not bool((couplings.isfinite() & (couplings >= 0)).all()):
             raise ValueError(f"couplings must be finite numbers of at least 0, got {couplings.tolist()}.")
         problems = Problems.of(self.options, seen, times, query, couplings, stiffness)
-        for index in problems.chunks():
-            problems.solve(index)
-            yield []
-        for index, source in problems.again():
-            problems.solve(index, source)
+        for _ in solve_all(problems):
             yield []
         yield [
             solution_of(problems, k, inspected=inspected, bands=bands, tube_radius=tube_radius)

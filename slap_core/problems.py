@@ -1,7 +1,6 @@
 """All boundary value problems of one call, query x lambda x stretch, solved in batches of like size.
 
-A problem knows nothing of the others, so that they may be batched in any way: those with like numbers of nodes go
-together (on the frame grid padding at most doubles the work), as many as fit a bounded memory.
+A problem knows nothing of the others, so that they may be batched in any way (see `batches`) and in any order.
 
 On Gauss nodes each problem is solved with few of them first; where the highest coefficients of the path say that these
 do not suffice, it goes on with twice as many, from where it stands. The path is then evaluated at the frames.
@@ -17,16 +16,15 @@ from torch import Tensor
 
 from slap_core import descent, sphere
 from slap_core.action import DiscreteAction
-from slap_core.certificate import Inspection, in_order, inspect
+from slap_core.batches import batches, likeness
 from slap_core.gaps import Gaps, find_gaps
+from slap_core.inspection import Inspection, in_order, inspect
+from slap_core.springs import anchors_stiffness
+from slap_core.stretches import query_rows
 from slap_core.strings import Geometry
 from slap_core.types import Latents, PotentialFunction
 
 __all__ = ["Problems", "SolverOptions"]
-
-# One batch holds at most about so many numbers per copy of its paths. On the CPU larger batches gain nothing, and a
-# scan can be left between them; a GPU wants them large.
-_BATCH_NUMBERS = {"cpu": 2**17, "cuda": 2**24}
 
 NODES = (8, 16, 32, 64)
 """Gauss nodes between two anchors: how many are tried in turn."""
@@ -94,27 +92,20 @@ class Problems:
         Raises:
             ValueError: for anchors, times or a query that do not fit each other or the geometry.
         """
-        stiffness = _stiffness(stiffness, len(seen.times))
+        stiffness = anchors_stiffness(stiffness, len(seen.times))
         gaps = find_gaps(seen.times, times, soft=None if stiffness is None else stiffness.isfinite())
         if options.geometry == "sphere":
             sphere.require_unit("LeastAction(geometry='sphere')", seen.points)
         dim = seen.points.shape[1]
         dtype = seen.points.dtype if seen.points.dtype == torch.float64 else torch.float32
         device = torch.device(options.device) if options.device is not None else seen.points.device
-        if query is not None and (query.ndim not in (1, 2) or query.shape[-1] != dim or not query.shape[0]):
-            raise ValueError(
-                f"A query must have the latents' {dim} dimensions, as (dim) or (queries, dim), got "
-                f"{tuple(query.shape)}; encode it with the same encoder."
-            )
-        if query is not None and not bool(query.isfinite().all()):
-            raise ValueError("A query must be finite, got NaN or infinity.")
         with torch.inference_mode(False), torch.no_grad():
             anchors = seen.points.detach().clone().to(device, dtype)
             if options.geometry == "sphere":
                 anchors = sphere.normalize(anchors)
             single = query is None or query.ndim == 1
             if query is not None:
-                query = query.detach().clone().to(device, dtype).reshape(-1, dim)
+                query = query_rows(query.detach().clone(), anchors)
             shape = (1 if single else len(query), len(couplings))
             count = torch.zeros(*shape, len(gaps), dtype=torch.long)
             return cls(
@@ -141,76 +132,64 @@ class Problems:
     def chunks(self, index: Tensor | None = None) -> Iterator[Tensor]:
         """The problems (of those at `index`), in batches of like strings and bounded size."""
         index = torch.arange(self.residual.numel()) if index is None else index
-        if not len(index):
-            return
-        like = self._likeness()[index % len(self.gaps)] + (self.nodes.flatten()[index] << 40)
-        order = like.argsort(stable=True)
-        numbers = _BATCH_NUMBERS.get(self.anchors.device.type, _BATCH_NUMBERS["cpu"])
-        for some in index[order].split(torch.unique_consecutive(like[order], return_counts=True)[1].tolist()):
-            gap = some % len(self.gaps)
-            parts = int((self.gaps.soft[gap[0]] >= 0).sum()) + 1
-            nodes = int(self.gaps.count[gap].max()) if self._on_frames() else max(8, int(self.nodes.view(-1)[some[0]]))
-            nodes *= 1 if self._on_frames() else parts
-            most = max(1, numbers // (nodes * (self.points.shape[-1] + nodes)))
-            yield from some.tensor_split(-(-len(some) // most))  # evenly: a small batch costs nearly as much
+        gap, on_frames = index % len(self.gaps), self._on_frames()
+        each = self.nodes.flatten()[index]
+        parts = (self.gaps.soft >= 0).sum(1)[gap] + 1
+        nodes = self.gaps.count[gap] if on_frames else parts * each.clamp_min(NODES[0])
+        like = likeness(self.gaps, on_frames=on_frames)[gap] + (each << 40)
+        return batches(index, like, nodes, dim=self.points.shape[-1], device=self.anchors.device)
 
-    def again(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """The problems that converged at another lambda only, and their numbers at the nearest such lambda."""
-        converged = self.residual <= self.options.tolerance
-        distance = (
-            (self.couplings[:, None] - self.couplings).abs()[None, :, :, None].where(converged[:, None], torch.inf)
-        )
-        nearest = distance.min(2)
-        number = torch.arange(self.residual.numel()).reshape(self.residual.shape)
-        source = number.gather(1, nearest.indices).flatten()
-        self.nodes.view(-1)[:] = torch.where(
-            converged, self.nodes, self.nodes.view(-1)[source].view_as(self.nodes)
-        ).view(-1)
-        for index in self.chunks(number[~converged & nearest.values.isfinite()]):
-            yield index, source[index]
+    def solve(
+        self,
+        index: Tensor,
+        start: Float[Tensor, "batch node dim"] | None = None,
+        *,
+        highest: Float64[Tensor, "batch"] | None = None,
+    ) -> None:
+        """Solve the problems at `index` in one batch.
 
-    def solve(self, index: Tensor, source: Tensor | None = None) -> None:
-        """Solve the problems at `index` in one batch, from the geodesic or from the solutions found at `source`."""
+        Args:
+            index: numbers of problems.
+            start: paths at the nodes that these problems have, all equally many (there may be more padding than they
+                need); None: the geodesics.
+            highest: from there a path counts only if it converges to no more action than this, or has less than what
+                was found for its problem before; else it is as if its problem had not been tried.
+        """
         # An inference tensor, which a caller under torch.inference_mode would make here, cannot be differentiated.
         with torch.inference_mode(False), torch.no_grad():
             if self._on_frames():
-                self._descend(index, source, None)
+                self._descend(index, start, highest, None)
                 return
-            first = 0 if source is None else NODES.index(int(self.nodes.view(-1)[source[0]]))
+            first = 0 if start is None else NODES.index(int(self.nodes.view(-1)[index[0]]))
             for nodes in NODES[first:]:
-                index = self._descend(index, source, nodes)
-                source = index
+                if highest is None and first != NODES.index(nodes):
+                    start = self.found(index, nodes)
+                index = self._descend(index, start, highest, nodes)
+                highest = None
                 if not len(index):
                     return
 
-    def _descend(self, index: Tensor, source: Tensor | None, nodes: int | None) -> Tensor:
+    def _descend(self, index: Tensor, start: Tensor | None, highest: Tensor | None, nodes: int | None) -> Tensor:
         """Solve on so many Gauss nodes (None: on the frames); returns the problems that need more of them."""
         options = self.options
-        action = self._action(index, nodes)
-        finer = False
-        if source is None:
-            z = action.geodesic()
-        else:
-            old = int(self.nodes.view(-1)[source[0]])
-            finer = nodes is not None and old != nodes
-            coarse = self._action(index, old) if finer else action
-            z = self._stored(source, coarse)
-            z = coarse.string.at(z, action.string.elapsed()) if finer else z
+        action = self.action(index, nodes)
+        z = action.geodesic() if start is None else start[:, : action.green.shape[1]]
         limits = {"tolerance": options.tolerance, "iterations": options.max_iterations}
         if options.method == "adam":
             found = descent.adam(action, z, learning_rate=options.learning_rate, **limits)
         else:
             found = descent.minimize(action, z, **limits)
         history = found.history().cpu()
-        if not bool(history[0].isfinite().all()):
+        if highest is None and not bool(history[0].isfinite().all()):
             raise ValueError(
                 "The potential must be finite along the geodesic between the anchors, got NaN or infinity."
             )
         residual, value = found.step.cpu(), history[-1]
         kept = torch.ones(len(index), dtype=torch.bool)
-        if source is not None and not finer:  # another lambda's: never worse than the start from the geodesic
-            before, geodesic = self.history[-1].flatten()[index], action.evaluate(action.geodesic()).value.cpu()
-            kept = ((residual <= options.tolerance) & (value <= geodesic)) | (value < before)
+        if highest is not None:
+            before = self.history[-1].flatten()[index] if len(self.history) else value
+            tried = self.residual.view(-1)[index].isfinite()
+            kept = ((residual <= options.tolerance) & (value <= highest)) | (tried & (value < before))
         self._remember(index[kept], history[:, kept])
         self.residual.view(-1)[index[kept]] = residual[kept]
         self.stalled.view(-1)[index[kept]] = found.stalled.cpu()[kept]
@@ -225,7 +204,7 @@ class Problems:
             if new:
                 self.paths[k] = path[:length]
         gap, row = index % len(self.gaps), index // len(self.gaps)
-        problem, node, recovered = self._nodes(gap)
+        problem, node, recovered = self.frames(gap)
         new = kept[problem]
         at_frames = found.z if nodes is None else action.string.at(found.z, self.gaps.elapsed[gap])
         self.points.flatten(0, 1)[row[problem[new]], recovered[new]] = at_frames.cpu()[problem[new], node[new]]
@@ -233,21 +212,13 @@ class Problems:
             return index[:0]
         return index[kept & (error > options.accuracy)]
 
-    def asked(self, query: int, k: int, gap: int) -> tuple[Float[Tensor, "node dim"], Tensor]:
-        """The nodes of one solution, and the question that its potential is asked about them."""
-        index = torch.tensor([(query * len(self.couplings) + k) * len(self.gaps) + gap])
-        action = self._action(index, int(self.nodes.view(-1)[index[0]]) or None)
-        return self._stored(index, action)[0, action.string.exists()[0]], action.query.reshape(
-            -1, action.query.shape[-1]
-        )[0]
-
     def posed(self, nodes: int | None) -> Iterator[tuple[Tensor, DiscreteAction]]:
         """The numbers and the actions of all problems in batches, on so many Gauss nodes (None: on the frames)."""
         for index in self.chunks():
-            yield index, self._action(index, nodes)
+            yield index, self.action(index, nodes)
 
-    def _action(self, index: Tensor, nodes: int | None) -> DiscreteAction:
-        """The actions of the problems at `index`."""
+    def action(self, index: Tensor, nodes: int | None) -> DiscreteAction:
+        """The actions of the problems at `index`, on so many Gauss nodes (None: on the frames)."""
         options = self.options
         row = index // len(self.gaps)
         query, coupling = row // len(self.couplings), row % len(self.couplings)
@@ -264,30 +235,30 @@ class Problems:
             stiffness=self.stiffness,
         )
 
-    def _stored(self, index: Tensor, action: DiscreteAction) -> Float[Tensor, "batch node dim"]:
-        """What was found for the problems at `index`, at the nodes of their actions."""
-        z = action.geodesic()
-        for row, k in enumerate(index.tolist()):
-            path = self.paths[k]
-            z[row, : len(path)] = path.to(z)
-        return z
+    def found(self, index: Tensor, nodes: int | None) -> Float[Tensor, "batch node dim"]:
+        """The paths that were found for the problems at `index`, at so many Gauss nodes (None: on the frames)."""
+        action = self.action(index, nodes)
+        paths, own = action.geodesic(), self.nodes.view(-1)[index]
+        for old in own.unique().tolist():
+            rows = (own == old).nonzero().squeeze(1)
+            same = old == (nodes or 0)
+            coarse = None if same else self.action(index[rows], old)
+            z = paths[rows] if same else coarse.geodesic()
+            for row, k in enumerate(index[rows].tolist()):
+                path = self.paths[k]
+                z[row, : len(path)] = path.to(z)
+            paths[rows] = z if same else coarse.string.at(z, action.string.elapsed()[rows])
+        return paths
 
     def _on_frames(self) -> bool:
         return self.options.discretisation == "frames" or self.options.method == "adam"
-
-    def _likeness(self) -> Int[Tensor, "gap"]:
-        """A number for each stretch; those of equal number may share a batch."""
-        if self._on_frames():
-            # Padding at most doubles the work: no batch mixes counts that differ by more than a power of two.
-            return torch.frexp(self.gaps.count.double()).exponent.long()
-        return 4 * (self.gaps.soft >= 0).sum(1) + 2 * self.gaps.free.long() + self.gaps.ends_soft().long()
 
     def inspect(self, k: int, *, steps: int = 16, dense_limit: int = 300) -> Inspection | None:
         """The spectrum and the forces at the solutions of the k-th lambda; None where there is no stretch.
 
         Args:
             k: number of the lambda.
-            steps: of Lanczos's method.
+            steps: of Lanczos's method, at most.
             dense_limit: Hessians of at most so many unknowns are diagonalised instead.
         """
         gap = torch.arange(len(self.gaps))
@@ -295,9 +266,10 @@ class Problems:
         parts, order = [], []
         with torch.inference_mode(False), torch.no_grad():
             for some in self.chunks(index):
-                action = self._action(some, int(self.nodes.view(-1)[some[0]]) or None)
-                z = self._stored(some, action)
-                parts.append(inspect(action, z, weight=action.string.weight, steps=steps, dense_limit=dense_limit))
+                nodes = int(self.nodes.view(-1)[some[0]]) or None
+                action, z = self.action(some, nodes), self.found(some, nodes)
+                limits = {"steps": steps, "accuracy": 0.1, "dense_limit": dense_limit}
+                parts.append(inspect(action, z, weight=action.string.weight, **limits))
                 order.append(some)
         return in_order(parts, torch.cat(order)) if parts else None
 
@@ -306,7 +278,7 @@ class Problems:
             return None if self.query is None else self.query[0]
         return self.query[which.to(self.query.device), None]
 
-    def _nodes(self, gap: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def frames(self, gap: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Which node of which problem is which of the recovered frames, for problems in the stretches `gap`."""
         number = torch.full(self.gaps.elapsed.shape, -1)
         number[self.gaps.gap_of, self.gaps.node_of] = torch.arange(len(self.gaps.gap_of))
@@ -319,19 +291,6 @@ class Problems:
         past = _repeat_last(self.history, longer)
         past.view(longer, -1)[:, index] = _repeat_last(history, longer)
         self.history = past
-
-
-def _stiffness(values: Tensor | Sequence[float] | None, anchors: int) -> Float64[Tensor, "anchor"] | None:
-    """The stiffness of each anchor, or None where all are hard."""
-    if values is None:
-        return None
-    stiffness = torch.as_tensor(values, dtype=torch.float64).detach().cpu()
-    if stiffness.shape != (anchors,) or bool((stiffness.isnan() | (stiffness <= 0)).any()):
-        raise ValueError(
-            f"stiffness needs one number above 0 for each of the {anchors} anchors (infinity for a hard one), got "
-            f"{stiffness.tolist() if stiffness.numel() <= 8 else tuple(stiffness.shape)}."
-        )
-    return None if bool(stiffness.isinf().all()) else stiffness
 
 
 def _repeat_last(history: Tensor, length: int) -> Tensor:

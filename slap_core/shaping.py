@@ -1,7 +1,7 @@
 """Shape a potential through the solver: so that the paths it finds end where they should.
 
-Each *stretch* is a boundary value problem whose answer is known: the latents of frames that were hidden, or left out
-on purpose. It is solved as ever, from the geodesic, and judged by
+An *exercise* is a boundary value problem whose answer is known: the latents of frames that were hidden, or left out on
+purpose. It is solved as ever, from the geodesic, and judged by
 
     drift      mean over the nodes of 1 - <z_i, x_i>, x_i the known latent,    (gradient by the adjoint, `implicit`)
     residual   |H1 step|^2 where the solver did not converge, so that what is learned is a landscape with a minimum
@@ -31,14 +31,14 @@ from slap_core.gaps import Gaps
 from slap_core.implicit import Adjoint, residual
 from slap_core.potential import Potential
 
-__all__ = ["Solved", "Stretches", "curvature_excess", "drift", "joined", "judge", "margin", "pose", "softness", "solve"]
+__all__ = ["Exercises", "Solved", "curvature_excess", "drift", "joined", "judge", "margin", "pose", "softness", "solve"]
 
 APART = 0.1
 """Two paths are different where some node of theirs lies further apart, radians."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Stretches:
+class Exercises:
     """Boundary value problems with known answers, padded to the longest."""
 
     anchors: Float[Tensor, "anchor dim"]
@@ -50,16 +50,16 @@ class Stretches:
     weight: Float[Tensor, "stretch node"]
     """What each node counts in the drift; sums to 1 over a stretch, 0 in the padding."""
     queries: Float[Tensor, "stretch query dim"]
-    """Unit latents; each stretch may be asked about in several ways, first in the way that is true of it."""
+    """Unit latents; each exercise may be asked about in several ways, first in the way that is true of it."""
     subject: Int[Tensor, "stretch"]
-    """Stretches with the same number are about the same thing; -1: about nothing."""
+    """Exercises with the same number are about the same thing; -1: about nothing."""
 
     def __len__(self) -> int:
         return len(self.gaps)
 
 
-def joined(parts: Sequence[Stretches]) -> Stretches:
-    """All stretches of the parts in one batch; they must be asked about in equally many ways."""
+def joined(parts: Sequence[Exercises]) -> Exercises:
+    """All exercises of the parts in one batch; they must be asked about in equally many ways."""
     nodes = max(part.target.shape[1] for part in parts)
     before = torch.tensor([0, *(len(part.anchors) for part in parts)]).cumsum(0)
 
@@ -69,7 +69,7 @@ def joined(parts: Sequence[Stretches]) -> Stretches:
         return torch.cat([table, filling], 1)
 
     gaps = [part.gaps for part in parts]
-    return Stretches(
+    return Exercises(
         anchors=torch.cat([part.anchors for part in parts]),
         gaps=dataclasses.replace(
             gaps[0],
@@ -88,7 +88,7 @@ def joined(parts: Sequence[Stretches]) -> Stretches:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Solved:
-    """What the solver found for a batch of stretches."""
+    """What the solver found for a batch of exercises."""
 
     z: Float[Tensor, "batch node dim"]
     value: Float[Tensor, "batch"]
@@ -98,20 +98,20 @@ class Solved:
 
 def pose(
     potential: Potential | None,
-    stretches: Stretches,
+    exercises: Exercises,
     index: Int[Tensor, "batch"],
     query: Int[Tensor, "batch"],
     coupling: Float[Tensor, "batch"],
 ) -> DiscreteAction:
-    """The problems of some stretches, each with one of its queries and a lambda, on the sphere with mu = 1."""
-    device = stretches.anchors.device
+    """The problems of some exercises, each with one of its queries and a lambda, on the sphere with mu = 1."""
+    device = exercises.anchors.device
     return DiscreteAction.of(
         potential,
-        stretches.anchors,
-        stretches.gaps,
+        exercises.anchors,
+        exercises.gaps,
         gap=index.cpu(),
         coupling=coupling.double().cpu(),
-        query=stretches.queries[index.to(device), query.to(device)][:, None],
+        query=exercises.queries[index.to(device), query.to(device)][:, None],
         mass=1.0,
         geometry="sphere",
     )
@@ -127,17 +127,17 @@ def solve(
 
 
 def drift(
-    path: Float[Tensor, "batch node dim"], stretches: Stretches, index: Int[Tensor, "batch"]
+    path: Float[Tensor, "batch node dim"], exercises: Exercises, index: Int[Tensor, "batch"]
 ) -> Float[Tensor, "batch"]:
     """The weighted mean of 1 - cos between a path and the answer."""
     at = index.to(path.device)
-    target, weight = (value[at, : path.shape[1]] for value in (stretches.target, stretches.weight))
+    target, weight = (value[at, : path.shape[1]] for value in (exercises.target, exercises.weight))
     return (weight * (1 - (path * target).sum(-1))).sum(-1)
 
 
 def judge(
     potential: Potential,
-    stretches: Stretches,
+    exercises: Exercises,
     index: Int[Tensor, "batch"],
     query: Int[Tensor, "batch"],
     coupling: Float[Tensor, "batch"],
@@ -149,13 +149,13 @@ def judge(
 
     The last is known after the backward pass, until when it is 0. Also the problems and what was found.
     """
-    action = pose(potential, stretches, index, query, coupling)
+    action = pose(potential, exercises, index, query, coupling)
     found = solve(action, action.geodesic(), tolerance=tolerance, iterations=iterations)
     adjoint = Adjoint(action, found.z, converged=found.converged, tolerance=1e-3)
     left = residual(action, found.z).square().sum(-1).mean(-1)
     return (
         {
-            "drift": drift(adjoint.path, stretches, index).mean(),
+            "drift": drift(adjoint.path, exercises, index).mean(),
             "residual": torch.where(found.converged, 0.0, left).mean(),
             "converged": found.converged.double().mean(),
         },
@@ -167,7 +167,7 @@ def judge(
 def margin(
     action: DiscreteAction,
     right: Solved,
-    stretches: Stretches,
+    exercises: Exercises,
     index: Int[Tensor, "batch"],
     *,
     gap: float = 0.05,
@@ -179,7 +179,7 @@ def margin(
     Args:
         action: the problems.
         right: what was found from the geodesic.
-        stretches: with the answers.
+        exercises: with the answers.
         index: which of them the problems are.
         gap: m, by how much the right path's action shall be below a wrong one's.
         tolerance: of the solver, radians.
@@ -189,8 +189,8 @@ def margin(
     dim, width = geodesic.shape[-1], geodesic.shape[1]
     bump = torch.sin(torch.pi * action.string.fraction)[..., None]
     asked = action.query[..., :dim].expand_as(geodesic)
-    answer = stretches.target[index.to(geodesic.device), :width]
-    exists = (stretches.weight[index.to(geodesic.device), :width] > 0)[..., None]
+    answer = exercises.target[index.to(geodesic.device), :width]
+    exists = (exercises.weight[index.to(geodesic.device), :width] > 0)[..., None]
     others = torch.where(exists.roll(1, 0) & exists, answer.roll(1, 0), geodesic)
     starts = [
         sphere.slerp(geodesic, asked, 0.9 * bump.squeeze(-1)),
@@ -198,7 +198,7 @@ def margin(
         torch.where(exists, answer, geodesic),
     ]
     found = [right, *(solve(action, start, tolerance=tolerance, iterations=iterations) for start in starts)]
-    far = torch.stack([drift(one.z, stretches, index) for one in found])
+    far = torch.stack([drift(one.z, exercises, index) for one in found])
     stationary = torch.stack([one.converged for one in found])
     value = torch.stack([one.value for one in found])
     best = far.masked_fill(~stationary, torch.inf).argmin(0)

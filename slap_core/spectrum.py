@@ -15,18 +15,14 @@ has the nodes' lengths |v_i| as entries and J is the tridiagonal matrix
 Along a geodesic it is attained, by moves out of its plane; of angle theta and with many even steps its smallest
 eigenvalue tends to (pi^2 - theta^2)/T^2. So a geodesic shorter than pi is stiff, and one of pi is not.
 
-*The whole Hessian.* Small ones are written out and diagonalised. For large ones Lanczos's method, with every vector
-kept orthogonal to all earlier ones, looks at the operator C Hess, which is self-adjoint in the inner product of C^-1:
+*The whole Hessian.* Small ones are written out and diagonalised. For large ones Lanczos's method (see `lanczos`) looks
+at the operator C Hess, which is self-adjoint in the inner product of C^-1:
 
     metric "string":    C = tangential part of G/mu: eigenvalues relative to the string, 1 where there is no potential
     metric "weighted":  C = W^-1: eigenvalues of the weighted norm
 
 In the first metric all but a few eigenvalues lie close to 1, however fine the grid, so that few products are needed.
 Signs, and so the Morse index (how many eigenvalues are negative), are the same in both.
-
-What Lanczos can know: every value found is at or above the smallest eigenvalue, and as many eigenvalues are negative
-as values are, *or more*; within the residual bound of a value lies *some* eigenvalue. That none was missed is likely,
-since the start is random, and not proved.
 
 Source: Parlett, "The Symmetric Eigenvalue Problem", 1998, chapters 4, 10, 13.
 """
@@ -40,8 +36,8 @@ from jaxtyping import Bool, Float, Float64, Int
 from torch import Tensor
 
 from slap_core.action import DiscreteAction
-from slap_core.gaps import Gaps, green_matrix
-from slap_core.trust_region import dot
+from slap_core.gaps import Gaps, green_matrix, green_product
+from slap_core.lanczos import lanczos
 
 __all__ = [
     "Metric",
@@ -54,6 +50,9 @@ __all__ = [
 ]
 
 Metric = Literal["string", "weighted"]
+
+POWERS = 30
+"""After so many products a string's first eigenvalue is computed from the whole matrix."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,7 +71,27 @@ class Spectrum:
 
 def string_eigenvalue(gaps: Gaps) -> Float64[Tensor, "gap"]:
     """sigma_1 of each stretch, even or uneven, held at both ends or at one, in units of 1/T^2."""
-    return _softest(green_matrix(gaps), gaps.weights())
+    weight = gaps.weights()
+    root = weight.sqrt()
+    # Powers of W^1/2 G W^1/2, from a parabola: a continuous string's second eigenvalue is a quarter of the first, and
+    # the quotient's error a sixteenth from one to the next. As all entries are positive none but the first is found.
+    reach = torch.where(gaps.free, 2 * gaps.length, gaps.length)[:, None]
+    v = root * gaps.elapsed * (reach - gaps.elapsed)
+    softness, off = torch.ones_like(gaps.length), torch.full_like(gaps.length, torch.inf)
+    for _ in range(POWERS):
+        v = torch.nn.functional.normalize(v, dim=1)
+        image = root * green_product(gaps, root * v)
+        softness = (v * image).sum(1)
+        off = (image - softness[:, None] * v).norm(dim=1)
+        if bool((off <= 1e-8 * softness).all()):
+            break
+        v = image
+    sigma = 1 / softness
+    slow = (off > 1e-8 * softness).nonzero().squeeze(1)  # nodes in two heaps, say
+    if len(slow):
+        some = gaps.select(slow)
+        sigma[slow] = _softest(green_matrix(some), some.weights())
+    return sigma
 
 
 def kinetic_floor(
@@ -87,8 +106,8 @@ def kinetic_floor(
     """
     weight = weight.double()
     matrix = action.string.floor(z)
-    if action.spring is not None:
-        matrix = matrix + torch.diag_embed(action.spring_floor(z))
+    if action.springs is not None:
+        matrix = matrix + action.springs.floor(z)
     # What is no node is coupled to none and must not count as a soft one.
     exists = action.string.exists()
     stiffest = matrix.abs().sum(-1).amax(-1, keepdim=True) + 1
@@ -109,6 +128,7 @@ def hessian_spectrum(
     weight: Float[Tensor, "batch node"],
     metric: Metric = "string",
     steps: int = 32,
+    accuracy: float | None = None,
     dense_limit: int = 600,
     generator: torch.Generator | None = None,
 ) -> Spectrum:
@@ -120,6 +140,7 @@ def hessian_spectrum(
         weight: the time that each node stands for; 0 in the padding.
         metric: "string" (eigenvalues without a unit, 1 where there is no potential) or "weighted" (units of mu/T^2).
         steps: of Lanczos's method, one product with the Hessian each.
+        accuracy: fewer steps are enough where every eigenvalue is known to this part of it (see `lanczos`).
         dense_limit: problems of at most so many unknowns are diagonalised instead.
         generator: of the random starts, on the CPU; default: one with a fixed seed.
 
@@ -147,10 +168,16 @@ def hessian_spectrum(
     if len(large):
         problems, weight = action.select(large), weight[large]
         steps = min(steps, int(unknowns[large].min()))
-        inverse = _inverse(problems, z[large], weight, metric)
         generator = torch.Generator().manual_seed(0) if generator is None else generator
-        ritz, residual = _lanczos(problems, z[large], inverse, steps=steps, generator=generator)
-        rounding = steps * torch.finfo(z.dtype).eps * ritz.abs().amax(-1)
+        ritz, residual = lanczos(
+            problems,
+            z[large],
+            lambda some: _inverse(problems.select(some), z[large][some], weight[some], metric),
+            steps=steps,
+            accuracy=accuracy,
+            generator=generator,
+        )
+        rounding = steps * torch.finfo(z.dtype).eps * ritz.nan_to_num(0.0).abs().amax(-1)
         value[large], bound[large] = ritz[:, 0], residual + rounding
         negative[large] = (ritz < -rounding[:, None]).sum(-1)
     return Spectrum(value, bound, negative, small)
@@ -217,47 +244,6 @@ def written_out(
         rows.append(torch.einsum("und,ndf->unf", images[:, nodes], basis).reshape(len(unknown), size).double())
     matrix = torch.cat(rows) if rows else z.new_zeros(0, 0).double()
     return (matrix + matrix.mT) / 2
-
-
-def _lanczos(
-    action: DiscreteAction, z: Tensor, inverse: Callable[[Tensor], Tensor], *, steps: int, generator: torch.Generator
-) -> tuple[Float64[Tensor, "batch step"], Float64[Tensor, "batch"]]:
-    """The Ritz values, increasing, and the residual's norm of the first; `inverse` applies C.
-
-    Each vector x is kept together with its force C^-1 x, so that C^-1 itself is never applied.
-    """
-    product = action.hessian(z)
-    exists = action.string.exists()[..., None]
-
-    def draw() -> Tensor:
-        return action.tangent(z, torch.randn(z.shape, generator=generator, dtype=z.dtype).to(z.device) * exists)
-
-    def orthogonal(force: Tensor) -> Tensor:
-        for _ in range(2):  # once loses digits, twice is enough
-            share = force.flatten(1)[:, None] @ vectors[:, : k + 1].flatten(2).mT  # a row: many times faster
-            force = action.tangent(z, force - (share @ forces[:, : k + 1].flatten(2)).view_as(force))
-        return force
-
-    forces, vectors = z.new_zeros(2, len(z), steps, *z.shape[1:])
-    tridiagonal = torch.zeros(len(z), steps + 1, steps + 1, dtype=torch.float64, device=z.device)
-    largest = torch.zeros(len(z), dtype=torch.float64, device=z.device)
-    force = draw()
-    for k in range(steps):
-        vector = inverse(force)
-        size = dot(force, vector).clamp_min(torch.finfo(z.dtype).tiny).sqrt().to(z)[:, None, None]
-        forces[:, k], vectors[:, k] = force / size, vector / size
-        curved = product(vectors[:, k])
-        tridiagonal[:, k, k] = dot(curved, vectors[:, k])
-        rest = orthogonal(curved)
-        beside = dot(rest, inverse(rest)).clamp_min(0).sqrt()
-        largest = largest.maximum(tridiagonal[:, k, k].abs()).maximum(beside)
-        # Nothing new: the space found is invariant. A fresh start finds what else there is, repeated eigenvalues say.
-        done = beside <= 1e3 * torch.finfo(z.dtype).eps * largest
-        beside = torch.where(done, 0.0, beside)
-        tridiagonal[:, k, k + 1] = tridiagonal[:, k + 1, k] = beside
-        force = torch.where(done[:, None, None], orthogonal(draw()), rest) if bool(done.any()) else rest
-    values, mixed = torch.linalg.eigh(tridiagonal[:, :steps, :steps])
-    return values, tridiagonal[:, steps, steps - 1] * mixed[:, -1, 0].abs()
 
 
 def _inverse(action: DiscreteAction, z: Tensor, weight: Tensor, metric: Metric) -> Callable[[Tensor], Tensor]:

@@ -1,4 +1,4 @@
-"""The stretches that a trained method is asked to fill, and the solution made of what it found.
+"""The stretches that a trained method is asked to fill, and the path made of what any method found in them.
 
 A network sees a stretch as the solver does: its two anchors a and b, the query, and for each node the elapsed fraction
 s of the stretch, counted from a. Beyond a free end b is unknown. Every stretch is a unit of time of its own, so that
@@ -21,7 +21,7 @@ from slap_core import sphere
 from slap_core.gaps import Gaps
 from slap_core.types import Interpolation, Latents, Path, Result, Solution
 
-__all__ = ["MOMENT_FEATURES", "Stretches", "moments", "query_rows", "solution_through"]
+__all__ = ["MOMENT_FEATURES", "Stretches", "moments", "path_through", "query_rows", "solution_through"]
 
 _WAVES = 3
 """Sines among the features of a moment."""
@@ -139,10 +139,16 @@ def solution_through(
         interpolation: between nodes.
         result: how the method ended, unless there was nothing to recover.
     """
-    times = gaps.times[~gaps.is_anchor]
+    path = path_through(seen, gaps, recovered, interpolation=interpolation)
+    return Solution(method, path, gaps.times, result if len(gaps) else Result.NOTHING_TO_RECOVER)
+
+
+def path_through(
+    seen: Latents, gaps: Gaps, recovered: Float[Tensor, "*query recovered dim"], *, interpolation: Interpolation
+) -> Path:
+    """The path that has the anchors and the recovered latents as its nodes, in order of time; arguments as above."""
+    times, order = torch.cat([seen.times, gaps.times[~gaps.is_anchor]]).sort()
     recovered = recovered.detach().cpu()
     known = seen.points.detach().cpu().to(recovered.dtype)
-    order = torch.cat([seen.times, times]).argsort()
-    nodes = torch.cat([known.expand(*recovered.shape[:-2], *known.shape), recovered], -2)[..., order, :]
-    path = Path(nodes, torch.cat([seen.times, times])[order], interpolation)
-    return Solution(method, path, gaps.times, result if len(times) else Result.NOTHING_TO_RECOVER)
+    nodes = torch.cat([known.expand(*recovered.shape[:-2], *known.shape), recovered], -2)
+    return Path(nodes[..., order, :], times, interpolation)

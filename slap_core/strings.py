@@ -3,7 +3,7 @@
     FrameString         nodes are frames; between neighbours the path is a geodesic,
                         sum_i mu/(2 h_i) d(z_i, z_{i+1})^2                                        (the paper's)
     PolynomialString    nodes are Gauss points; through them and the ends the path is a polynomial,
-                        mu/2 integral of |z'|^2 = 1/2 sum_ij K_ij <z_i, z_j>                      (see `quadrature`)
+                        mu/2 integral of |z'|^2 = 1/2 sum_ij K_ij <z_i, z_j>                      (see `piecewise`)
 
 On the sphere the polynomial keeps to it at its nodes, and between them up to the error of the discretisation.
 
@@ -30,7 +30,7 @@ from torch import Tensor
 
 from slap_core import sphere
 from slap_core.gaps import Gaps, green_matrix
-from slap_core.quadrature import Element, element
+from slap_core.piecewise import Piecewise
 
 __all__ = ["FrameString", "Geometry", "Nodes", "PolynomialString", "String"]
 
@@ -153,12 +153,8 @@ class PolynomialString:
     """The straight line between the ends (rest, where one is free), on which the string pulls nowhere."""
     constant: Float64[Tensor, "batch"]
     """Its kinetic energy."""
-    parts: tuple[Element, ...]
-    """The polynomials of every stretch, in order."""
-    since: Float64[Tensor, "batch part"]
-    """Where each begins, in units of T; on the CPU."""
-    span: Float64[Tensor, "batch part"]
-    """How long it is."""
+    pieces: Piecewise
+    """The polynomials."""
     geometry: Geometry
 
     @classmethod
@@ -175,21 +171,10 @@ class PolynomialString:
             geometry: of the space.
             nodes: Gauss points of each polynomial.
         """
-        parts, since, span = _elements(gaps, nodes)
-        points = 1 + sum(len(table.points) - 1 for table in parts)
-        stiffness = torch.zeros(len(gaps), points, points, dtype=torch.float64)
-        weight, place = torch.zeros(len(gaps), points).double(), torch.zeros(len(gaps), points).double()
-        first = 0
-        for k, table in enumerate(parts):
-            last, length = first + len(table.points), span[:, k, None]
-            stiffness[:, first:last, first:last] += mass * table.stiffness / length[..., None]
-            weight[:, first + 1 : first + 1 + len(table.weights)] = length * table.weights
-            place[:, first:last] = since[:, k, None] + length * table.points
-            first = last - 1
-        # Known are the start, and the stop unless the far end is free.
-        inner = slice(1, points if bool(gaps.free.all()) else points - 1)
-        stiffness = stiffness[:, inner, inner]
-        fraction = (place[:, inner] / gaps.length[:, None]).to(start)
+        pieces = Piecewise.on(gaps, nodes)
+        inner = pieces.inner
+        stiffness = mass * pieces.stiffness()[:, inner, inner]
+        fraction = (pieces.times()[:, inner] / gaps.length[:, None]).to(start)
         free = gaps.free.to(start.device)[:, None]
         chord = torch.where(free, 0.0, stop - start)
         return cls(
@@ -197,13 +182,11 @@ class PolynomialString:
             stop=stop,
             stiffness=stiffness.to(start.device),
             green=torch.linalg.inv(stiffness).to(start),
-            weight=weight[:, inner].to(start),
+            weight=pieces.weights()[:, inner].to(start),
             fraction=fraction,
             base=start[:, None] + fraction[..., None] * chord[:, None],
             constant=mass / 2 * chord.double().square().sum(-1) / gaps.length.to(start.device),
-            parts=parts,
-            since=since,
-            span=span,
+            pieces=pieces,
             geometry=geometry,
         )
 
@@ -242,60 +225,24 @@ class PolynomialString:
 
     def elapsed(self) -> Float64[Tensor, "batch node"]:
         """The times of the nodes since the start, in units of T; on the CPU."""
-        columns = [
-            self.since[:, k, None] + self.span[:, k, None] * table.points[1:] for k, table in enumerate(self.parts)
-        ]
-        return torch.cat(columns, 1)[:, : self.weight.shape[1]]
+        return self.pieces.times()[:, self.pieces.inner]
 
     def at(self, z: Nodes, elapsed: Float64[Tensor, "batch time"]) -> Float[Tensor, "batch time dim"]:
         """The path through the nodes z at times since the start, in units of T."""
-        chain = self._chain(z)
-        share = torch.zeros(*elapsed.shape, chain.shape[1], dtype=torch.float64)
-        which = (torch.searchsorted(self.since, elapsed.contiguous(), right=True) - 1).clamp_min(0)
-        first = 0
-        for k, table in enumerate(self.parts):
-            inside = table.interpolation((elapsed - self.since[:, k, None]) / self.span[:, k, None])
-            columns = slice(first, first + len(table.points))
-            share[..., columns] += torch.where((which == k)[..., None], inside, 0.0)
-            first += len(table.points) - 1
-        path = share.to(z) @ chain
+        path = self.pieces.interpolation(elapsed).to(z) @ self.chain(z)
         return sphere.normalize(path) if self.geometry == "sphere" else path
 
     def error(self, z: Nodes) -> Float64[Tensor, "batch"]:
-        """An estimate of how far the path may be from that of infinitely many nodes, radians.
+        """An estimate of how far the path may be from that of infinitely many nodes, radians."""
+        return self.pieces.tail(self.chain(z))
 
-        The length of the two highest Legendre coefficients of any polynomial: what comes after them is shorter where
-        they have begun to fall, which the estimate cannot know.
-        """
-        chain, found, first = self._chain(z), [], 0
-        for table in self.parts:
-            highest = table.coefficients[-2:].to(z) @ chain[:, first : first + len(table.points)]
-            found.append(highest.norm(dim=-1).sum(-1))
-            first += len(table.points) - 1
-        return torch.stack(found).amax(0).double()
-
-    def _chain(self, z: Nodes) -> Float[Tensor, "batch point dim"]:
-        ends = [self.start[:, None], z]
-        if not self.parts[-1].free and z.shape[1] < sum(len(table.points) - 1 for table in self.parts):
-            ends.append(self.stop[:, None])
-        return torch.cat(ends, 1)
+    def chain(self, z: Nodes) -> Float[Tensor, "batch point dim"]:
+        """The path at the points of its polynomials: the nodes z and the ends that are held."""
+        ends = [self.stop[:, None]] if self.pieces.held else []
+        return torch.cat([self.start[:, None], z, *ends], 1)
 
 
 String = FrameString | PolynomialString
-
-
-def _elements(
-    gaps: Gaps, nodes: int
-) -> tuple[tuple[Element, ...], Float64[Tensor, "gap part"], Float64[Tensor, "gap part"]]:
-    """The polynomials of each stretch in order: tables, where they begin, and how long they are."""
-    # An outermost soft anchor of a free end is its end.
-    held = bool(gaps.ends_soft().all())
-    ends = [gaps.length.new_zeros(len(gaps), 1), gaps.knots(), *([] if held else [gaps.length[:, None]])]
-    bounds = torch.cat(ends, 1)
-    count = bounds.shape[1] - 1
-    free = bool(gaps.free.all()) and not held
-    parts = tuple(element(nodes, free=free and k == count - 1) for k in range(count))
-    return parts, bounds[:, :-1].contiguous(), bounds.diff(dim=1)
 
 
 def _between(v: Nodes) -> Tensor:
@@ -305,5 +252,7 @@ def _between(v: Nodes) -> Tensor:
 
 
 def _select(string: String, index: Tensor) -> String:
-    values = {f.name: getattr(string, f.name) for f in dataclasses.fields(string)}
-    return type(string)(**{name: v[index.to(v.device)] if isinstance(v, Tensor) else v for name, v in values.items()})
+    values = {field.name: getattr(string, field.name) for field in dataclasses.fields(string)}
+    selected = {name: value[index.to(value.device)] for name, value in values.items() if isinstance(value, Tensor)}
+    selected |= {name: value.select(index) for name, value in values.items() if isinstance(value, Piecewise)}
+    return dataclasses.replace(string, **selected)

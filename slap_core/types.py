@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Literal, Protocol
 
 import torch
-from jaxtyping import Float, Float64, UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from slap_core import sphere
 from slap_core.posterior import Posterior
+from slap_core.timed import ShapeRepr, check_times
 from slap_core.verdict import Certificate
 
 __all__ = ["Certificate", "Clip", "Encoder", "Energies", "Interpolator", "Latents", "Path", "Posterior", "Result"]
@@ -26,32 +27,8 @@ PotentialFunction = Callable[..., Tensor]
 Interpolation = Literal["geodesic", "linear", "hold"]
 
 
-def _check_times(owner: str, times: Tensor, count: int) -> Float64[Tensor, "time"]:
-    times = torch.as_tensor(times, dtype=torch.float64).detach().cpu()
-    if times.ndim != 1 or len(times) != count:
-        raise ValueError(f"{owner} needs one time in seconds for each of its {count} rows, got {tuple(times.shape)}.")
-    if not bool(times.isfinite().all()):
-        raise ValueError(f"{owner} needs finite times in seconds.")
-    if bool((times.diff() <= 0).any()):
-        raise ValueError(f"{owner} needs strictly increasing times; sort them and drop the repeated ones.")
-    return times
-
-
-class _ShapeRepr:
-    """A repr that prints shapes instead of numbers."""
-
-    def __repr__(self) -> str:
-        def show(value: object) -> str:
-            if isinstance(value, Tensor):
-                return f"{str(value.dtype).removeprefix('torch.')}{list(value.shape)}"
-            return repr(value)
-
-        fields = ", ".join(f"{f.name}={show(getattr(self, f.name))}" for f in dataclasses.fields(self))
-        return f"{type(self).__name__}({fields})"
-
-
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Clip(_ShapeRepr):
+class Clip(ShapeRepr):
     """Frames of a video with their true presentation times.
 
     Raises:
@@ -75,7 +52,7 @@ class Clip(_ShapeRepr):
             )
         if not (self.frames.shape[1] and self.frames.shape[2]):
             raise ValueError("A Clip needs frames of at least one pixel.")
-        object.__setattr__(self, "times", _check_times("A Clip", self.times, len(self.frames)))
+        object.__setattr__(self, "times", check_times("A Clip", self.times, len(self.frames)))
 
     def __len__(self) -> int:
         return len(self.frames)
@@ -107,7 +84,7 @@ class Clip(_ShapeRepr):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Latents(_ShapeRepr):
+class Latents(ShapeRepr):
     """Points of a latent space with their times.
 
     Raises:
@@ -127,7 +104,7 @@ class Latents(_ShapeRepr):
         if not bool(points.isfinite().all()):
             raise ValueError("Latents need finite points; the encoder returned NaN or infinity.")
         object.__setattr__(self, "points", points)
-        object.__setattr__(self, "times", _check_times("Latents", self.times, len(points)))
+        object.__setattr__(self, "times", check_times("Latents", self.times, len(points)))
 
     def __len__(self) -> int:
         return len(self.points)
@@ -144,7 +121,7 @@ class Latents(_ShapeRepr):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Tokens(_ShapeRepr):
+class Tokens(ShapeRepr):
     """Patch tokens of the encoder's penultimate layer, frame by frame."""
 
     values: Float[Tensor, "time height width dim"]
@@ -156,11 +133,11 @@ class Tokens(_ShapeRepr):
     def __post_init__(self) -> None:
         if self.values.ndim != 4 or not self.values.is_floating_point():
             raise ValueError(f"Tokens need a floating (time, height, width, dim) tensor, got {self.values.shape}.")
-        object.__setattr__(self, "times", _check_times("Tokens", self.times, len(self.values)))
+        object.__setattr__(self, "times", check_times("Tokens", self.times, len(self.values)))
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Path(_ShapeRepr):
+class Path(ShapeRepr):
     """A path through latent space: nodes at times, and what lies between them.
 
     `interpolation` is "geodesic" (great circles between nodes), "linear" or "hold" (zero-order hold). Before the first
@@ -175,7 +152,7 @@ class Path(_ShapeRepr):
     def __post_init__(self) -> None:
         if self.interpolation not in ("geodesic", "linear", "hold"):
             raise ValueError(f"interpolation must be geodesic, linear or hold, got {self.interpolation!r}.")
-        object.__setattr__(self, "times", _check_times("A Path", self.times, self.nodes.shape[-2]))
+        object.__setattr__(self, "times", check_times("A Path", self.times, self.nodes.shape[-2]))
 
     def __call__(self, times: Float[Tensor, "time"] | Sequence[float]) -> Float[Tensor, "*query time dim"]:
         """The latents at `times` (seconds)."""
@@ -235,7 +212,7 @@ class Result(enum.Enum):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Energies(_ShapeRepr):
+class Energies(ShapeRepr):
     """The energies along a path, in units in which the mean gap lasts 1."""
 
     times: Float[Tensor, "node"]
@@ -249,7 +226,7 @@ class Energies(_ShapeRepr):
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Solution(_ShapeRepr):
+class Solution(ShapeRepr):
     """What a method recovered; detached, on the CPU."""
 
     method: str

@@ -157,8 +157,8 @@ def _covariance(action: DiscreteAction, z: Tensor, *, rank: int) -> tuple[Tensor
     if not directions:
         return within.cpu(), torch.zeros(size, size).double(), basis.double().cpu(), positive
     matrix = action.string.floor(z)[0]
-    if action.spring is not None:
-        matrix = matrix + torch.diag_embed(action.spring_floor(z)[0])
+    if action.springs is not None:
+        matrix = matrix + action.springs.floor(z)[0]
     # The potential's mean curvature in the directions beyond.
     probes = bend[0]
     outside = probes - probes @ basis @ basis.mT

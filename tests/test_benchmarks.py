@@ -102,6 +102,7 @@ def test_figures_of_the_solver_are_written(tmp_path, capsys):
     solver.main(["--out", str(tmp_path), "--quick", "--repeats", "1", "--device", "cpu"])
     record = json.loads((tmp_path / "solver.json").read_text())
     assert set(solver.AIMS) <= set(record)
+    assert all(int(n) > 0 and count > 0 for n, count in record["gradients_by_missing_frames"].items())
     assert all(record[name] is None or record[name] >= 0 for name in solver.AIMS if name != "inspection_share")
     text = (tmp_path / "solver.md").read_text()
     assert text == capsys.readouterr().out

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from slap_core import sphere
 from slap_core.action import DiscreteAction
 from slap_core.agreement import Agreement, multi_start_agreement
-from slap_core.certificate import Inspection, certify, in_order, inspect, result_of
+from slap_core.certificate import certify, result_of
 from slap_core.descent import minimize
 from slap_core.gaps import Gaps, find_gaps
+from slap_core.inspection import Inspection, in_order, inspect
 from slap_core.spectrum import hessian_matrix, string_eigenvalue
 from slap_core.types import Certificate, Result
 from slap_core.verdict import Stretch, Verdict

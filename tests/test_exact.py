@@ -163,7 +163,7 @@ def posed(generator: torch.Generator, geometry: str, nodes: int | None, *, sprin
         nodes=nodes,
         stiffness=torch.where(soft, stiffness, math.inf) if springs else None,
     )
-    assert (action.spring is not None) == springs
+    assert (action.springs is not None) == springs
     return action
 
 

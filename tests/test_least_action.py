@@ -8,7 +8,7 @@ import pytest
 import torch
 from scipy.integrate import solve_bvp
 
-from slap_core import problems, sphere
+from slap_core import batches, sphere
 from slap_core.baselines import Lerp, Slerp
 from slap_core.gaps import find_gaps
 from slap_core.least_action import LeastAction
@@ -370,7 +370,7 @@ def test_what_did_not_converge_is_continued_from_the_nearest_lambda():
 
 
 def test_a_scan_in_chunks_can_be_left_between_them(monkeypatch):
-    monkeypatch.setitem(problems._BATCH_NUMBERS, "cpu", 40)
+    monkeypatch.setitem(batches._NUMBERS, "cpu", 40)
     seen, times = clip()
     query = points(1, seed=5)[0]
     solve = LeastAction(bumpy, tolerance=TOLERANCE)

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from slap_core import sphere
+from slap_core.continuation import solve_all
 from slap_core.least_action import LeastAction
 from slap_core.problems import Problems
 from slap_core.types import Latents
@@ -85,10 +86,8 @@ def test_random_problems_are_solved(number):
             stiffness[draw(generator, len(seen_times))] = math.inf
         seen = Latents(points, seen_times)
         problems = Problems.of(solve.options, seen, times, queries, lambdas, stiffness)
-        for index in problems.chunks():
-            problems.solve(index)
-        for index, source in problems.again():
-            problems.solve(index, source)
+        for _ in solve_all(problems):
+            pass
         case = f"{which=} {when=} {soft=} {count=} {dim=} after {done} problems"
         assert problems.points.dtype == dtype
         assert bool(problems.points.isfinite().all()), case

@@ -1,12 +1,16 @@
-"""What a solution says of itself beyond its path: bounds in a tube, a potential that knows its anchors."""
+"""What a solution says of itself beyond its path: bounds in a tube, energies, a potential that knows its anchors."""
 
 import pytest
 import torch
 
 from slap_core import sphere
+from slap_core.continuation import solve_all
 from slap_core.curvature import tube_bounds
+from slap_core.energies import energies
 from slap_core.least_action import LeastAction
 from slap_core.potential import Potential
+from slap_core.problems import Problems
+from slap_core.solutions import potential_along
 from slap_core.types import Latents
 from slap_core.verdict import Verdict
 
@@ -72,3 +76,37 @@ def test_a_potential_that_knows_its_anchors_is_told_them():
     asked = potential.in_gaps(queries, SEEN.points[0], SEEN.points[1])
     expected = 0.7 * potential(whole.path.nodes[:, at][:, 0], asked)
     torch.testing.assert_close(whole.energies.potential[:, at][:, 0], expected)
+
+
+@pytest.mark.parametrize("stiffness", [None, [torch.inf, 8.0, torch.inf]])
+@pytest.mark.parametrize("context", [False, True])
+def test_energies_of_many_frames_come_from_few_nodes(context, stiffness):
+    potential, queries = network(context=context), points(2, seed=5)
+    solve = LeastAction(potential, coupling=0.5)
+    times = torch.linspace(-0.5, 3.0, 400, dtype=torch.float64)
+    problems = Problems.of(solve.options, SEEN, times, queries, torch.tensor([0.5]).double(), stiffness)
+    for _ in solve_all(problems):
+        pass
+    found = potential_along(problems, 0)
+    assert bool(found.isfinite().all())
+    hard = SEEN if stiffness is None else SEEN.select([0, 2])
+    solution = solve(SEEN, times, queries, stiffness=stiffness)
+    unit = solution.certificate.time_unit_seconds
+    exact = energies(solution.path, potential, queries, anchor_times=hard.times, coupling=0.5, time_unit_seconds=unit)
+    close = 1e-5 * float(exact.potential.abs().max())
+    torch.testing.assert_close(solution.energies.potential, exact.potential, atol=close, rtol=0)
+    torch.testing.assert_close(solution.energies.kinetic, exact.kinetic)
+    few = Problems.of(solve.options, SEEN, TIMES, queries, torch.tensor([0.5]).double())
+    for _ in solve_all(few):
+        pass
+    assert bool(potential_along(few, 0).isnan().all())
+
+
+def test_energies_are_asked_at_each_frame_where_they_are_not_smooth():
+    """A wave of so many periods along the path that 64 nodes do not follow it."""
+    solve = LeastAction(lambda z, q: 1e-4 * torch.sin(200 * (z * q).sum(-1)), coupling=1e-3)
+    times, query = torch.linspace(0, 2.5, 700, dtype=torch.float64), points(1, seed=5)[0]
+    solution = solve(SEEN, times, query)
+    expected = 1e-7 * torch.sin(200 * (solution.path.nodes * query).sum(-1))
+    torch.testing.assert_close(solution.energies.potential, expected)
+    assert float(expected.diff().sign().diff().abs().sum()) > 40

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from slap_core import sphere
 from slap_core.action import DiscreteAction
-from slap_core.gaps import Gaps, find_gaps
+from slap_core.gaps import Gaps, find_gaps, green_matrix, green_product
 from slap_core.spectrum import hessian_matrix, hessian_spectrum, kinetic_floor, string_eigenvalue
 
 MASS = 1.3
@@ -66,6 +66,21 @@ def test_a_free_end_is_a_quarter_wave(nodes):
     gaps = find_gaps([0.0], torch.arange(1, nodes + 1, dtype=torch.float64))
     found = float(string_eigenvalue(gaps)[0])
     assert found == pytest.approx(4 * nodes**2 * math.sin(math.pi / (4 * nodes)) ** 2)
+
+
+def test_nodes_in_two_heaps_have_two_eigenvalues_close_to_each_other():
+    """Two masses of (1 + e)/2 at the ends, held by strings of length e and joined by one of length 1: 2/(1 + e)/e."""
+    near = 1e-4
+    gaps = find_gaps([0.0, 1 + 2 * near], torch.tensor([near, 1 + near], dtype=torch.float64))
+    found = float(string_eigenvalue(gaps)[0]) / gaps.time_unit_seconds**2
+    assert found == pytest.approx(2 / (1 + near) / near)
+
+
+def test_the_response_to_forces_is_that_of_the_matrix():
+    gaps = find_gaps([1.0, 2.0], [0.2, 0.7, 1.1, 1.25, 1.7, 2.1, 2.5, 3.0])
+    force = torch.randn(gaps.elapsed.shape, generator=torch.Generator().manual_seed(0)).double() * gaps.mask()
+    expected = (green_matrix(gaps) @ force[..., None]).squeeze(-1)
+    torch.testing.assert_close(green_product(gaps, force), expected)
 
 
 def test_uneven_strings_in_one_batch_solve_the_generalised_problem():

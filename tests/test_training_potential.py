@@ -12,7 +12,7 @@ from slap_core.curvature import global_bounds
 from slap_core.gaps import find_gaps
 from slap_core.potential import Potential
 from slap_core.pretrained import load_encoder
-from slap_core.shaping import Stretches
+from slap_core.shaping import Exercises
 from slap_core.training import lessons as material
 from slap_core.training import potential as trainer
 from slap_core.training import through_solver
@@ -51,7 +51,7 @@ def unit(*shape, seed=0):
 def lessons_of_noise(count=6, nodes=3):
     gaps = find_gaps([0.0, 1.0], torch.linspace(0, 1, nodes + 2)[1:-1].double())
     many = gaps.select(torch.zeros(count, dtype=torch.long))
-    stretches = Stretches(
+    stretches = Exercises(
         anchors=unit(2, DIM),
         gaps=many,
         target=unit(count, nodes, DIM, seed=1),

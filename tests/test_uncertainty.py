@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from slap_core import sphere
+from slap_core.continuation import solve_all
 from slap_core.gaps import find_gaps, green_matrix
 from slap_core.least_action import LeastAction
 from slap_core.problems import Problems
@@ -39,8 +40,8 @@ def solved(solver: LeastAction, dim: int = 5, *, stiffness: list[float] | None =
         torch.tensor([solver.coupling], dtype=torch.float64),
         stiffness,
     )
-    for index in problems.chunks():
-        problems.solve(index)
+    for _ in solve_all(problems):
+        pass
     return problems
 
 

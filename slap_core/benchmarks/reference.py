@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from slap_core import sphere
 from slap_core.action import DiscreteAction
+from slap_core.continuation import solve_all
 from slap_core.gaps import find_gaps
 from slap_core.least_action import LeastAction
 from slap_core.potential import Potential, calibrate
@@ -139,8 +140,8 @@ class Reference:
         """The solved problems behind a call: what they took."""
         options = LeastAction(self.potential, discretisation=discretisation).options
         found = Problems.of(options, self.seen, self.times, self.query, torch.tensor([COUPLING], dtype=torch.float64))
-        for index in found.chunks():
-            found.solve(index)
+        for _ in solve_all(found):
+            pass
         return found
 
     def action(self) -> DiscreteAction:

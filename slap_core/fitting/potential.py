@@ -22,7 +22,7 @@ from torch import Tensor
 from slap_core import shaping, sphere
 from slap_core.gaps import Gaps, find_gaps, time_unit
 from slap_core.potential import Potential, median_gradient_norm
-from slap_core.shaping import Stretches, joined
+from slap_core.shaping import Exercises, joined
 from slap_core.stages import Progress, finished
 from slap_core.types import Latents
 
@@ -163,7 +163,7 @@ def fit_potential_steps(
 
 
 @torch.no_grad()
-def _weighed(potential: Potential, test: Stretches, coupling: float) -> Potential:
+def _weighed(potential: Potential, test: Exercises, coupling: float) -> Potential:
     """The potential, scaled by the best of `STRENGTHS`."""
     potential = potential.eval().requires_grad_(False)
     whole = potential.scale.clone()
@@ -196,7 +196,7 @@ def _without_pull(potential: Potential, record: FitRecord) -> Potential:
     return potential.eval().requires_grad_(False)
 
 
-def _each_left_out(latents: Latents, index: Int[Tensor, "some"], queries: Tensor, unit: float) -> Stretches:
+def _each_left_out(latents: Latents, index: Int[Tensor, "some"], queries: Tensor, unit: float) -> Exercises:
     """One stretch for each of the latents at `index`, between its two neighbours."""
     return joined([_stretch(latents, int(k) - 1, torch.tensor([int(k)]), int(k) + 1, queries, unit, 0) for k in index])
 
@@ -208,7 +208,7 @@ def leave_out(
     count: int,
     generator: torch.Generator,
     subject: int = 0,
-) -> Stretches:
+) -> Exercises:
     """Random stretches of a clip, each in units of its own length: two frames are kept, those between are the answer.
 
     Args:
@@ -216,7 +216,7 @@ def leave_out(
         queries: what each stretch is asked.
         count: how many stretches.
         generator: on the CPU.
-        subject: what `Stretches.subject` shall say.
+        subject: what `Exercises.subject` shall say.
     """
     parts = []
     for _ in range(count):
@@ -237,7 +237,7 @@ def _stretch(
     queries: Tensor,
     unit: float | None,
     subject: int,
-) -> Stretches:
+) -> Exercises:
     """The stretch from one frame to another, in units of `unit` seconds, or of its own length."""
     gaps = find_gaps(latents.times[[start, stop]], latents.times[between])
     if unit is not None:
@@ -245,7 +245,7 @@ def _stretch(
         ratio = gaps.time_unit_seconds / unit
         gaps = dataclasses.replace(gaps, elapsed=gaps.elapsed * ratio, length=gaps.length * ratio)
     points = latents.points.float()
-    return Stretches(
+    return Exercises(
         anchors=points[[start, stop]],
         gaps=_timeless(gaps),
         target=points[between.to(points.device)][None],

@@ -10,7 +10,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from slap_core.encoders import OpenClipEncoder
-from slap_core.shaping import Stretches
+from slap_core.shaping import Exercises
 from slap_core.training.gap_scenes import QUERIES, GapScenes
 from slap_core.training.potential_settings import SolverSettings
 from slap_core.training.scene_file import gap_scenes
@@ -27,8 +27,8 @@ ELSEWHERE = 0.3
 class Lessons:
     """Stretches to learn from and to be judged by; none of one is of the other."""
 
-    train: Stretches
-    validation: Stretches
+    train: Exercises
+    validation: Exercises
     """Its weights are those of what is scored."""
     names: tuple[str, ...]
     """Of the ways in which each stretch is asked about."""
@@ -46,14 +46,14 @@ class Lessons:
     def to(self, device: torch.device) -> "Lessons":
         """The same with the latents on a device."""
 
-        def moved(part: Stretches) -> Stretches:
+        def moved(part: Exercises) -> Exercises:
             names = ("anchors", "target", "weight", "queries")
             return dataclasses.replace(part, **{name: getattr(part, name).to(device) for name in names})
 
         return dataclasses.replace(self, train=moved(self.train), validation=moved(self.validation))
 
 
-def stretches_of_scenes(scenes: GapScenes, *, elsewhere: float = ELSEWHERE) -> Stretches:
+def stretches_of_scenes(scenes: GapScenes, *, elsewhere: float = ELSEWHERE) -> Exercises:
     """The stretches of Tunnel World scenes: hidden nodes count most, and the other dropped frames `elsewhere`."""
 
     def shares(mask: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ def stretches_of_scenes(scenes: GapScenes, *, elsewhere: float = ELSEWHERE) -> S
     if elsewhere:  # where nothing is hidden every dropped frame counts
         weight = weight / weight.sum(-1, keepdim=True)
     subject = scenes.kind[:, 0] * len(COLOURS) + scenes.colour[:, 0]
-    return Stretches(
+    return Exercises(
         anchors=scenes.anchors,
         gaps=scenes.gaps,
         target=scenes.target,

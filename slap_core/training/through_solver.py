@@ -31,7 +31,7 @@ from slap_core import shaping, sphere
 from slap_core.curvature import tube_bounds
 from slap_core.potential import GRADIENT_NORM, Potential, calibrate
 from slap_core.pretrained import load_encoder
-from slap_core.shaping import Stretches
+from slap_core.shaping import Exercises
 from slap_core.training import loop
 from slap_core.training.lessons import Lessons, lessons_of_folder, lessons_of_scenes
 from slap_core.training.potential_settings import SolverSettings
@@ -53,7 +53,7 @@ class Batch:
     coupling: Float[Tensor, "batch"]
 
 
-def batches(lessons: Stretches, settings: SolverSettings, first: int) -> Iterator[Batch]:
+def batches(lessons: Exercises, settings: SolverSettings, first: int) -> Iterator[Batch]:
     """Random problems for every step from `first` on; a function of seed and step."""
     for step in range(first, settings.steps):
         generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
@@ -67,7 +67,7 @@ def batches(lessons: Stretches, settings: SolverSettings, first: int) -> Iterato
 
 
 def contrast(
-    potential: Potential, lessons: Stretches, index: Int[Tensor, "batch"], generator: torch.Generator, *, tau: float
+    potential: Potential, lessons: Exercises, index: Int[Tensor, "batch"], generator: torch.Generator, *, tau: float
 ) -> Float[Tensor, ""]:
     """InfoNCE, in nat: the true query of each stretch against a node of the answer of every stretch of the batch.
 
@@ -90,7 +90,7 @@ def contrast(
 
 @torch.no_grad()
 def assess(
-    potential: Potential | None, lessons: Stretches, coupling: float, *, tolerance: float = 1e-4
+    potential: Potential | None, lessons: Exercises, coupling: float, *, tolerance: float = 1e-4
 ) -> tuple[Float[Tensor, "stretch query"], float]:
     """The drift of each stretch for each way of asking, and the share of problems that converged."""
     ways = lessons.queries.shape[1]
@@ -197,7 +197,7 @@ def _by_way(far: Float[Tensor, "stretch query"], lessons: Lessons) -> Sequence[t
     return [(name, float(value)) for name, value in zip(lessons.names, means, strict=True)]
 
 
-def _ends(lessons: Stretches, seed: int) -> tuple[Float[Tensor, "pair 2 dim"], Float[Tensor, "pair dim"]]:
+def _ends(lessons: Exercises, seed: int) -> tuple[Float[Tensor, "pair 2 dim"], Float[Tensor, "pair dim"]]:
     """The anchors of the gaps that have two, and a random query about each: what to calibrate on."""
     gaps, device = lessons.gaps, lessons.anchors.device
     held = (~gaps.free).nonzero().squeeze(-1)[:512]

@@ -24,7 +24,7 @@ from torch import Tensor
 from slap_core import sphere
 from slap_core.encoders import OpenClipEncoder
 from slap_core.fitting.potential import leave_out
-from slap_core.shaping import Stretches, joined
+from slap_core.shaping import Exercises, joined
 from slap_core.types import Latents
 from slap_core.video import read_clip
 
@@ -126,7 +126,7 @@ def read_folder(
     return Folder(tuple(latents), tuple(names), tuple(words), tuple(skipped))
 
 
-def stretches_of_clips(folder: Folder, clips: Sequence[int], *, drawn: int, seed: int) -> Stretches:
+def stretches_of_clips(folder: Folder, clips: Sequence[int], *, drawn: int, seed: int) -> Exercises:
     """Random stretches of some of the clips, `drawn` of each, each asked about in three ways.
 
     The first way is the caption, or the clip's mean where there is none; then a random frame; then a stranger: the
