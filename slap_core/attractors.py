@@ -29,10 +29,6 @@ from slap_core.potential import Potential
 __all__ = ["AttractorPotential", "Attractors"]
 
 
-_GAIN = 2.0
-"""Of the perceptron's inputs. Larger ones are learned faster and by heart."""
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Attractors:
     """P as a function of z alone, for one question or one for each problem of a batch.
@@ -139,7 +135,7 @@ class AttractorPotential(Potential):
             question = question.squeeze(-2)
         _, start, stop = question.split(self.dim, -1)
         far = (start - stop).norm(dim=-1, keepdim=True)
-        found = self.network(torch.cat([_GAIN * question, far], -1)).unflatten(-1, (self.count, self.dim + 1))
+        found = self.network(torch.cat([question, far], -1)).unflatten(-1, (self.count, self.dim + 1))
         ends = torch.stack([start, stop], -2)
         y = self.blend @ ends + found[..., :-1]
         return Attractors(

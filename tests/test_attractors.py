@@ -32,7 +32,7 @@ def network(seed=0, *, gain=3.0, **options):
 
 
 def by_definition(potential, z, query, start, stop):
-    x = torch.cat([2 * query, 2 * start, 2 * stop, (start - stop).norm()[None]])
+    x = torch.cat([query, start, stop, (start - stop).norm()[None]])
     found = potential.network(x).view(potential.count, DIM + 1)
     y = potential.blend[:, :1] * start + potential.blend[:, 1:] * stop + found[:, :-1]
     centre = y / (1 + (y * y).sum(1, keepdim=True)).sqrt()

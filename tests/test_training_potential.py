@@ -130,7 +130,7 @@ def test_batches_are_functions_of_seed_and_step():
     [
         ({"coupling_low": 0.0}, "coupling_low must be above 0 and at most coupling_high"),
         ({"coupling_low": 0.9}, "coupling_low must be above 0 and at most coupling_high"),
-        ({"margin_stretches": 99}, "margin_stretches must lie in 0 to 32"),
+        ({"margin_stretches": 99}, "margin_stretches must lie in 0 to 64"),
         ({"captions": "captions.csv"}, "captions need --videos"),
     ],
 )
@@ -235,15 +235,16 @@ def test_of_one_video_the_end_is_judged(videos, encoder_folder, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_short_training_on_tunnel_world_is_a_function_of_its_settings(encoder_folder, tmp_path, unhooked):
+@pytest.mark.parametrize(("form", "key"), [("perceptron", "context"), ("attractors", "count")])
+def test_a_short_training_on_tunnel_world_is_a_function_of_its_settings(form, key, encoder_folder, tmp_path, unhooked):
     line = (
         f"--encoder local-dir:{encoder_folder} --scenes 12 --validation-scenes 8 --image-size 32 --spectral-norm "
-        f"--data {tmp_path / 'scenes.safetensors'} {SMALL}"
+        f"--form {form} --data {tmp_path / 'scenes.safetensors'} {SMALL}"
     )
     trainer.main(f"{line} --out {tmp_path / 'whole'}".split())
     card = load_card(tmp_path / "whole")
     assert {f"validation drift {name}, SLERP" for name in QUERIES} <= card["scores"].keys()
-    assert json.loads((tmp_path / "whole" / "config.json").read_text())["context"]
+    assert json.loads((tmp_path / "whole" / "config.json").read_text())[key]
     trainer.main(f"{line} --compare {tmp_path / 'whole'} --out {tmp_path / 'again'}".split())
     again = load_card(tmp_path / "again")["scores"]
     assert (

@@ -55,9 +55,11 @@ class SolverSettings(PotentialSettings):
 
     form: Literal["perceptron", "attractors"] = "attractors"
     """P as a perceptron of the latent, or by attractors that a perceptron finds (see `slap_core.attractors`)."""
-    width: int = 512
-    """Units of each hidden layer."""
-    steps: int = 4000
+    weight_decay: float = 0.05
+    """Of AdamW."""
+    noise: float = 0.3
+    """Length of the random vector that is added to anchors and queries in every step, before they are normalised."""
+    steps: int = 3000
     """Steps of the optimiser."""
     batch: int = 64
     """Stretches per step."""

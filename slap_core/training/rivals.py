@@ -49,6 +49,8 @@ class RivalSettings(loop.LoopSettings):
     """Folder for weights, card and checkpoint."""
     method: Literal["latent_ode", "regressor", "autoregressive", "force_field"] = "regressor"
     """Which rival."""
+    width: int | None = None
+    """Units of each hidden layer; by default the method's own."""
     encoder: str = "bundled"
     """Whose latents; any name that `load_encoder` knows."""
     steps: int = 800
@@ -111,7 +113,8 @@ def train(
     """
     device = loop.resolve_device(settings.device)
     kind, dim = baseline_class(settings.method), scenes.target.shape[-1]
-    model = loop.initialise(lambda: kind(dim), seed=settings.seed).to(device)
+    sizes = {} if settings.width is None else {"width": settings.width}
+    model = loop.initialise(lambda: kind(dim, **sizes), seed=settings.seed).to(device)
 
     def objective(batch: tuple[Stretches, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
         stretches, target = batch

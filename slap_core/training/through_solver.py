@@ -38,7 +38,7 @@ from slap_core.training.potential_settings import SolverSettings
 
 __all__ = ["assess", "contrast", "train"]
 
-COUPLINGS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
+COUPLINGS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0)
 """The lambdas among which validation chooses."""
 TUBE = 0.05
 """Radius of the tube around solved validation paths in which the card bounds the curvature."""
@@ -119,7 +119,8 @@ def train(settings: SolverSettings) -> tuple[Potential, dict[str, float]]:
     calibrate(potential, *_ends(material, settings.seed))
 
     def objective(batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        losses, action, found = shaping.judge(potential, material, batch.index, batch.query, batch.coupling)
+        shaken = _shaken(material, batch.index, settings.noise, generator)
+        losses, action, found = shaping.judge(potential, shaken, batch.index, batch.query, batch.coupling)
         loss = losses["drift"] + losses["residual"]
         if settings.margin_weight and settings.margin_stretches:
             some = torch.arange(settings.margin_stretches, device=device)
@@ -151,6 +152,24 @@ def train(settings: SolverSettings) -> tuple[Potential, dict[str, float]]:
         rival = Potential.from_pretrained(settings.compare).to(device)
         scores |= {f"{name} ({settings.compare.name})": value for name, value in _drifts(rival, lessons).items()}
     return exported.cpu(), {name: float(f"{value:.4g}") for name, value in scores.items()}
+
+
+def _shaken(lessons: Exercises, index: Int[Tensor, "batch"], noise: float, generator: torch.Generator) -> Exercises:
+    """The exercises with noise on the anchors and the queries of some of them: what is learned by heart is no use."""
+    if not noise:
+        return lessons
+    device, dim = lessons.anchors.device, lessons.anchors.shape[-1]
+
+    def moved(latents: Tensor, rows: Tensor) -> Tensor:
+        rows = rows.unique().to(device)
+        away = torch.randn(len(rows), *latents.shape[1:], generator=generator).to(device) * noise / dim**0.5
+        changed = latents.clone()
+        changed[rows] = sphere.normalize(latents[rows] + away)
+        return changed
+
+    ends = torch.cat([lessons.gaps.start[index], lessons.gaps.stop[index]])
+    anchors, queries = moved(lessons.anchors, ends), moved(lessons.queries, index)
+    return dataclasses.replace(lessons, anchors=anchors, queries=queries)
 
 
 def judged(potential: Potential, lessons: Lessons, *, seed: int) -> dict[str, float]:
