@@ -37,7 +37,7 @@ __all__ = ["main", "run"]
 
 QUICK, FULL = 8, 64
 """Scenes of each outcome..."""
-GENERAL, SWEPT = 16, 8
+GENERAL, SWEPT = 12, 6
 """... for each condition of generalisation, and for the scan over lambda."""
 GENERALISED = (
     *("oracle", "rule", "slerp", "latent_ode", "autoregressive", "regressor", "field", "slap_paper", "slap"),
