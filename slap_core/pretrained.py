@@ -150,6 +150,12 @@ def load_potential(encoder: str = "bundled", *, recipe: str = "paper") -> Potent
     return _own(Potential, POTENTIALS[recipe]) if encoder == "bundled" else None
 
 
+def chosen_coupling(recipe: str) -> float | None:
+    """The lambda that validation scenes chose for a shipped potential; None where its card says none."""
+    chosen = load_card(weights_folder(POTENTIALS[recipe]))["scores"].get("coupling")
+    return None if chosen is None else float(chosen)
+
+
 def load_slots(encoder: str = "bundled") -> SlowFastSlots | None:
     """The slow and fast slots shipped for an encoder, or None where there are none."""
     return _own(SlowFastSlots, "slots") if encoder == "bundled" else None

@@ -16,7 +16,7 @@ from slap_core.benchmarks.predicted_risk import predict, reliability
 from slap_core.benchmarks.reference import QUICK, Reference
 from slap_core.encoders import OpenClipEncoder
 from slap_core.least_action import LeastAction
-from slap_core.pretrained import load_card, load_encoder, load_potential, weights_folder
+from slap_core.pretrained import chosen_coupling, load_card, load_encoder, load_potential, weights_folder
 from slap_core.training.gap_scenes import draw_gap_scenes
 from slap_core.tunnel_world import COLOURS, sample, seeds
 
@@ -288,11 +288,8 @@ def test_the_coverage_of_bands_is_written(tmp_path, capsys):
 
 
 def test_lambda_is_that_of_the_card():
-    assert (
-        hidden_stretches.coupling_of("solver")
-        == load_card(weights_folder("potential_through_solver"))["scores"]["coupling"]
-    )
-    assert hidden_stretches.coupling_of("paper") == hidden_stretches.COUPLING
+    assert chosen_coupling("solver") == load_card(weights_folder("potential_through_solver"))["scores"]["coupling"]
+    assert chosen_coupling("paper") is None
 
 
 def test_scenes_that_hide_nothing_are_refused(monkeypatch, tmp_path, capsys):
@@ -320,7 +317,7 @@ def test_the_curves_of_abstention_are_written(tmp_path, capsys):
     found = json.loads((tmp_path / "abstention.json").read_text())
     assert found["scenes"] == 12
     assert found["cases"]["test"] % 4 == 0
-    assert (found["recipe"], found["coupling"]) == ("solver", hidden_stretches.coupling_of("solver"))
+    assert (found["recipe"], found["coupling"]) == ("solver", chosen_coupling("solver"))
     assert len(found["rows"]) == len(confidences.RISKS) * (len(confidences.CONFIDENCES) + 1)
     for row in found["rows"]:
         assert row["validation_excess_area"] >= 0

@@ -89,8 +89,7 @@ def test_shares_are_those_of_the_polynomial_through_the_nearest_lambdas_that_con
     torch.testing.assert_close((doubt * lambdas).sum(1), torch.zeros(gaps).double())
 
 
-@pytest.mark.parametrize("seed", range(3))
-@pytest.mark.parametrize("discretisation", ["nodes", "frames"])
+@pytest.mark.parametrize(("seed", "discretisation"), [(0, "nodes"), (1, "frames")])
 def test_a_scan_finds_what_each_lambda_alone_finds_from_the_geodesic(seed, discretisation):
     """Steep enough for branches to end, beside which no prediction may lead to another one."""
     solver = LeastAction(landscape(seed), discretisation=discretisation, accuracy=1e-5)

@@ -11,12 +11,12 @@ from torch import Tensor
 from slap_core.benchmarks.seed_range import seed_range
 from slap_core.encoders import OpenClipEncoder
 from slap_core.least_action import LeastAction
-from slap_core.pretrained import POTENTIALS, load_card, weights_folder
+from slap_core.pretrained import POTENTIALS, chosen_coupling
 from slap_core.training.gap_scenes import GapScenes, draw_gap_scenes
 from slap_core.tunnel_world import seeds
 from slap_core.types import Latents, Solution
 
-__all__ = ["arguments_of", "coupling_of", "draw", "parser_of", "with_band"]
+__all__ = ["arguments_of", "draw", "parser_of", "with_band"]
 
 COUPLING = 0.3
 """Lambda of a potential whose card says none."""
@@ -33,11 +33,6 @@ def draw(encoder: OpenClipEncoder, scene_seeds: Int64[Tensor, "scene"]) -> GapSc
     if not len(some):
         raise ValueError("--seeds must be of scenes in which something hides, and none of these hides anything.")
     return scenes.select(some)
-
-
-def coupling_of(recipe: str) -> float:
-    """The lambda chosen on validation scenes for the shipped potential of a recipe; 0.3 where its card says none."""
-    return float(load_card(weights_folder(POTENTIALS[recipe]))["scores"].get("coupling", COUPLING))
 
 
 def with_band(solver: LeastAction, scenes: GapScenes, number: int, query: Float[Tensor, "dim"]) -> Solution:
@@ -78,7 +73,7 @@ def arguments_of(parser: argparse.ArgumentParser, arguments: Sequence[str] | Non
     """The options, checked; `validation` and `test` are the seeds of the scenes, and `coupling` is a number."""
     options = parser.parse_args(arguments)
     if options.coupling is None:
-        options.coupling = coupling_of(options.recipe)
+        options.coupling = chosen_coupling(options.recipe) or COUPLING
     count = 12 if options.quick else options.scenes
     if count < 1 or not 0 <= options.coupling < float("inf"):
         parser.error("--scenes must be at least 1 and --coupling at least 0.")

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from slap_core.pretrained import chosen_coupling
 from slap_core.ui import callbacks
 from slap_core.views.titles import TITLES
 
@@ -106,7 +107,8 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
         mass = gr.Slider(0.1, 10, value=1, step=0.1, label="μ, mass", info="Inertia; only λ/μ matters for the path.")
         potential = gr.Dropdown(
             [("learned if there is one", "auto"), ("learned: towards what you ask for", "learned"),
-             ("learned: towards what is hidden", "hidden"), ("fitted to this clip", "fitted"),
+             (f"learned: towards what is hidden (made for λ = {chosen_coupling('solver'):g})", "hidden"),
+             ("fitted to this clip", "fitted"),
              ("static: cosine to the query", "static"), ("off", "off")],
             value="auto", label="P, potential",
         )  # fmt: skip
