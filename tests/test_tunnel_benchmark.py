@@ -231,6 +231,7 @@ def test_the_command_writes_what_it_promises(tmp_path, capsys, monkeypatch):
     from slap_core.benchmarks.tunnel import __main__ as command
 
     monkeypatch.setattr(command, "QUICK", 1)
+    monkeypatch.setattr(command, "COUPLINGS", (0.0, 0.1))
     first = 2**31 + 2**30
     command.main(["--quick", "--seeds", f"{first}-{first + 17}", "--out", str(tmp_path)])
     lines = (tmp_path / "tunnel.csv").read_text().splitlines()

@@ -24,7 +24,7 @@ from slap_core.benchmarks.tunnel.cases import Case, draw_cases
 from slap_core.benchmarks.tunnel.conditions import CONDITIONS
 from slap_core.benchmarks.tunnel.methods import Method, landscapes, methods
 from slap_core.benchmarks.tunnel.scores import Estimate, measure, summarise
-from slap_core.benchmarks.tunnel.settings_search import choose_couplings
+from slap_core.benchmarks.tunnel.settings_search import COUPLINGS, choose_couplings
 from slap_core.benchmarks.tunnel.tables import across, as_json, by_outcome, markdown, write_csv
 from slap_core.encoders import OpenClipEncoder
 from slap_core.pretrained import load_encoder, load_probe
@@ -100,9 +100,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     encoder = load_encoder()
     probe = load_probe()
     cases = draw_cases(encoder, chosen, **CONDITIONS["plain"])
-    known = draw_cases(encoder, seeds("validation", max(count, 2 * QUICK) // 2 * len(OUTCOMES)), **CONDITIONS["plain"])
+    known = draw_cases(encoder, seeds("validation", -(-count // 2) * len(OUTCOMES)), **CONDITIONS["plain"])
     potentials = landscapes()
-    couplings = choose_couplings(potentials, known)
+    couplings = choose_couplings(potentials, known, COUPLINGS if options.full else COUPLINGS[1::4])
     others = {case.seed: cases[k - len(OUTCOMES) - 1].queries[0] for k, case in enumerate(cases)}
     summary, values, failed = run(methods(encoder, potentials, couplings, others), cases, probe)
     outcomes = np.array([case.outcome for case in cases])
