@@ -154,6 +154,12 @@ def test_a_glimpse_is_an_anchor_and_no_longer_asked_for():
     assert seen.scored.tolist() == [False, True, True, False]
 
 
+@pytest.mark.parametrize("count", [2, 9, 10, 11, 20, 40])
+def test_another_case_is_another(count):
+    some = [case(seed=k) for k in range(count)]
+    assert all(asked.another(some, k) is not some[k] for k in range(count))
+
+
 def test_conditions_change_what_they_say():
     scenes = sample(seeds("test", 32), outcome="through")
     alone = conditions.nothing_in_front(scenes)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from slap_core.benchmarks.seed_range import seed_range
 from slap_core.benchmarks.tunnel import sweep
-from slap_core.benchmarks.tunnel.cases import Case, draw_cases
+from slap_core.benchmarks.tunnel.cases import Case, another, draw_cases
 from slap_core.benchmarks.tunnel.conditions import CONDITIONS
 from slap_core.benchmarks.tunnel.methods import Method, landscapes, methods
 from slap_core.benchmarks.tunnel.scores import Estimate, measure, summarise
@@ -103,7 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     known = draw_cases(encoder, seeds("validation", -(-count // 2) * len(OUTCOMES)), **CONDITIONS["plain"])
     potentials = landscapes()
     couplings = choose_couplings(potentials, known, COUPLINGS if options.full else COUPLINGS[1::4])
-    others = {case.seed: cases[k - len(OUTCOMES) - 1].queries[0] for k, case in enumerate(cases)}
+    others = {case.seed: another(cases, k).queries[0] for k, case in enumerate(cases)}
     summary, values, failed = run(methods(encoder, potentials, couplings, others), cases, probe)
     outcomes = np.array([case.outcome for case in cases])
     scenes = {name: int((outcomes == k).sum()) for k, name in enumerate(OUTCOMES)}

@@ -18,7 +18,7 @@ from slap_core.training.gap_scenes import GapScenes, draw_gap_scenes, query_pair
 from slap_core.tunnel_world import OUTCOMES, Scenes, sample
 from slap_core.types import Latents
 
-__all__ = ["BASIC", "Case", "cases_of", "draw_cases", "glimpse"]
+__all__ = ["BASIC", "Case", "another", "cases_of", "draw_cases", "glimpse"]
 
 BASIC = ("through", "stays", "emerges", "empty")
 """The outcomes that are decided by their anchors."""
@@ -130,6 +130,12 @@ def glimpse(case: Case, nodes: Sequence[int], latents: Float[Tensor, "glimpse di
     points = torch.cat([case.seen.points, latents])[order]
     kept = {name: getattr(case, name)[rest] for name in ("times", "target", "observed", "empty", "scored", "place")}
     return dataclasses.replace(case, seen=Latents(points, times), **kept)
+
+
+def another(cases: Sequence[Case], k: int) -> Case:
+    """Another case than the k-th: a scene of another outcome, where there are enough."""
+    step = 1 if len(cases) <= len(OUTCOMES) + 1 else len(OUTCOMES) + 1
+    return cases[(k - step) % len(cases)]
 
 
 def _looked_inside(case: Case) -> Case:

@@ -36,7 +36,7 @@ from torch import Tensor
 from slap_core import sphere
 from slap_core.baselines import Rule, Slerp
 from slap_core.benchmarks.seed_range import seed_range
-from slap_core.benchmarks.tunnel.cases import Case, draw_cases, glimpse
+from slap_core.benchmarks.tunnel.cases import Case, another, draw_cases, glimpse
 from slap_core.benchmarks.tunnel.conditions import CONDITIONS
 from slap_core.benchmarks.tunnel.methods import Landscape
 from slap_core.benchmarks.tunnel.scores import MEASURED, Estimate, measure, summarise
@@ -251,9 +251,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "test": draw_cases(encoder, chosen, outcomes=ASKED, **CONDITIONS["plain"]),
     }
     glimpses = {
-        split: {
-            kind: [glimpsed(case, kind, cases[k - len(ASKED) - 1]) for k, case in enumerate(cases)] for kind in GLIMPSES
-        }
+        split: {kind: [glimpsed(case, kind, another(cases, k)) for k, case in enumerate(cases)] for kind in GLIMPSES}
         for split, cases in plain.items()
     }
     test = {"two anchors": plain["test"], **glimpses["test"]}
