@@ -25,8 +25,6 @@ scenes.
 Writes abstention.json (with the curves), abstention.md and abstention.csv, and prints the tables.
 """
 
-import csv
-import json
 import math
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -37,6 +35,7 @@ from torch import Tensor
 
 from slap_core.benchmarks.confidences import CONFIDENCES, RISKS, measure
 from slap_core.benchmarks.hidden_stretches import arguments_of, parser_of
+from slap_core.benchmarks.output import markdown_table, write
 from slap_core.benchmarks.predicted_risk import predict, reliability
 from slap_core.metrics import RiskCoverage, bootstrap_interval, risk_coverage
 from slap_core.pretrained import load_encoder, load_potential
@@ -90,27 +89,46 @@ def summarise(validation: Known, test: Cases, *, coverage: float, draws: int = 5
 
 def table(summary: dict[str, Any]) -> str:
     """The rows as a Markdown table, and below it predicted and realised risks."""
-    head = "| risk | confidence | excess area | below any order by | coverage | risk of the answered | risk of all |"
-    lines = [head, "|---|---|---|---|---|---|---|"]
-    for row in summary["rows"]:
-        cells = [
-            row["risk"],
-            f"**{row['confidence']}**" if row["chosen"] else row["confidence"],
-            _with_interval(row, "test_excess_area", 4),
-            _with_interval(row, "test_below_any_order", 4),
-            _with_interval(row, "test_coverage", 2),
-            _with_interval(row, "test_risk_answered", 4),
-            _with_interval(row, "test_risk_of_all", 4),
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "| risk | predicted | realised | cases |", "|---|---|---|---|"]
-    for risk, bins in summary["reliability"].items():
-        for row in bins:
-            realised = f"{row['realised']:.4f} ({row['low']:.4f} to {row['high']:.4f})"
-            lines.append(f"| {risk} | {row['predicted']:.4f} | {realised} | {row['cases']} |")
+    head = [
+        "risk",
+        "confidence",
+        "excess area",
+        "below any order by",
+        "coverage",
+        "risk of the answered",
+        "risk of all",
+    ]
+    confidences = markdown_table(
+        head,
+        [
+            [
+                row["risk"],
+                f"**{row['confidence']}**" if row["chosen"] else row["confidence"],
+                _with_interval(row, "test_excess_area", 4),
+                _with_interval(row, "test_below_any_order", 4),
+                _with_interval(row, "test_coverage", 2),
+                _with_interval(row, "test_risk_answered", 4),
+                _with_interval(row, "test_risk_of_all", 4),
+            ]
+            for row in summary["rows"]
+        ],
+    )
+    trusted = markdown_table(
+        ["risk", "predicted", "realised", "cases"],
+        [
+            [
+                risk,
+                f"{row['predicted']:.4f}",
+                f"{row['realised']:.4f} ({row['low']:.4f} to {row['high']:.4f})",
+                str(row["cases"]),
+            ]
+            for risk, bins in summary["reliability"].items()
+            for row in bins
+        ],
+    )
     rings = ", ".join(f"{way} {share:.2f}" for way, share in summary["alarm_rings"].items())
-    lines += ["", f"Bold: chosen on validation scenes. The alarm rings for these shares of the queries: {rings}."]
-    return "\n".join(lines)
+    last = f"Bold: chosen on validation scenes. The alarm rings for these shares of the queries: {rings}."
+    return f"{confidences}\n\n{trusted}\n\n{last}"
 
 
 def _scene(values: Float[Tensor, "case"]) -> Int64[Tensor, "case"]:
@@ -183,14 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "scenes": len(options.test),
         "cases": {"validation": len(validation["drift"]), "test": len(test["drift"])},
     }
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "abstention.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-    (options.out / "abstention.md").write_text(table(summary) + "\n", encoding="utf-8")
-    with (options.out / "abstention.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(summary["rows"][0]))
-        writer.writeheader()
-        writer.writerows(summary["rows"])
-    print(table(summary))
+    write(options.out, "abstention", summary, table(summary), rows=summary["rows"])
 
 
 if __name__ == "__main__":

@@ -16,9 +16,7 @@ scenes. `Posterior.scaled(factor, freedom=nu)` applies them.
 Writes bands.json, bands.md and bands.csv, and prints the table.
 """
 
-import csv
 import dataclasses
-import json
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -29,6 +27,7 @@ from torch import Tensor
 
 from slap_core import sphere
 from slap_core.benchmarks.hidden_stretches import arguments_of, draw, parser_of, with_band
+from slap_core.benchmarks.output import markdown_table, write
 from slap_core.encoders import OpenClipEncoder
 from slap_core.least_action import LeastAction
 from slap_core.metrics import bootstrap_interval
@@ -176,9 +175,8 @@ def _row(what: str, end: str, correction: str, distances: Distances, factor: flo
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as a Markdown table."""
-    levels = " | ".join(f"{level:.0%} band" for level in LEVELS)
-    lines = [f"| coverage of | stretch with | correction | factor | nu | {levels} | 90 % radius | distance |"]
-    lines.append(f"|{'---|' * (7 + len(LEVELS))}")
+    head = ["coverage of", "stretch with", "correction", "factor", "nu", *(f"{level:.0%} band" for level in LEVELS)]
+    lines = []
     for row in rows:
         shares = [
             f"{row[f'{level:g}']:.2f} ({row[f'{level:g} low']:.2f}–{row[f'{level:g} high']:.2f})" for level in LEVELS
@@ -186,9 +184,9 @@ def table(rows: Sequence[dict[str, Any]]) -> str:
         freedom = "-" if row["freedom"] is None else f"{row['freedom']:g}"
         cells = [row["of"], row["stretch"], row["correction"], f"{row['factor']:.3g}", freedom, *shares]
         cells += [f"{row['median radius at 0.9']:.3f}", f"{row['median distance']:.3f}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    lines += ["", "Radius and distance: medians over hidden frames, radians of latents, units of scores."]
-    return "\n".join(lines)
+        lines.append(cells)
+    last = "Radius and distance: medians over hidden frames, radians of latents, units of scores."
+    return f"{markdown_table([*head, '90 % radius', 'distance'], lines)}\n\n{last}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -203,15 +201,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except ValueError as error:
         parser.error(str(error))
     rows = report(validation, test)
-    options.out.mkdir(parents=True, exist_ok=True)
     record = {"recipe": options.recipe, "coupling": options.coupling, "rows": rows}
-    (options.out / "bands.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    (options.out / "bands.md").write_text(table(rows) + "\n", encoding="utf-8")
-    with (options.out / "bands.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-    print(table(rows))
+    write(options.out, "bands", record, table(rows), rows=rows)
 
 
 if __name__ == "__main__":

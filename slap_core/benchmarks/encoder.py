@@ -15,7 +15,6 @@ Writes encoder.json (the scores, and their 95 % Wilson intervals under "interval
 """
 
 import argparse
-import json
 import pathlib
 from collections.abc import Sequence
 
@@ -24,6 +23,7 @@ import torch
 from jaxtyping import Bool, Float, Int64, UInt8
 from torch import Tensor
 
+from slap_core.benchmarks.output import markdown_table, write
 from slap_core.benchmarks.seed_range import seed_range
 from slap_core.encoders import OpenClipEncoder
 from slap_core.pretrained import load_card, load_encoder, weights_folder, write_card
@@ -93,12 +93,12 @@ def measure(encoder: OpenClipEncoder, scene_seeds: Int64[Tensor, "scene"]) -> tu
 
 def table(scores: Scores, intervals: Intervals) -> str:
     """The scores as a Markdown table."""
-    lines = ["| score | value | 95 % interval |", "|---|---|---|"]
+    rows = []
     for name, what in ROWS.items():
         value, ends = scores[name], intervals[name]
         cells = ["-", "-"] if value is None or ends is None else [f"{value:.3f}", f"{ends[0]:.3f} to {ends[1]:.3f}"]
-        lines.append(f"| {what} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+        rows.append([what, *cells])
+    return markdown_table(["score", "value", "95 % interval"], rows)
 
 
 def _measure_part(
@@ -205,11 +205,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         scores, intervals = measure(load_encoder(options.encoder), chosen)
     except ValueError as error:
         parser.error(str(error))
-    options.out.mkdir(parents=True, exist_ok=True)
     record = {**scores, "intervals": intervals, "scenes": len(chosen)}
-    (options.out / "encoder.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    (options.out / "encoder.md").write_text(table(scores, intervals) + "\n", encoding="utf-8")
-    print(table(scores, intervals))
+    write(options.out, "encoder", record, table(scores, intervals))
     if options.card:
         card = load_card(weights_folder("encoder"))
         scored = {name: value for name, value in card["scores"].items() if not name.startswith("test ")}

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from slap_core.analysis import analyse
+from slap_core.benchmarks.output import markdown_table, write
 from slap_core.pretrained import ASSETS
 
 __all__ = ["main", "measure", "table"]
@@ -50,13 +51,13 @@ def measure(clips: Sequence[dict[str, str]], *, keep_every: Sequence[int] = (4, 
 def table(rows: Sequence[dict[str, Any]]) -> str:
     """The rows as a Markdown table."""
     head = ["clip", "query", "keep 1 in", *METHODS, "λ*", "SLAP at λ*", "converged"]
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    lines = []
     for row in rows:
         cells = [row["clip"], row["query"], str(row["keep_every"])]
         cells += [f"{row['drift'][name]:.4f}" for name in METHODS]
         cells += [f"{row['lambda_star']:g}", f"{row['lambda_star_drift']:.4f}", "yes" if row["converged"] else "no"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown_table(head, lines)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -66,10 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     clips = json.loads((ASSETS / "clips" / "clips.json").read_text(encoding="utf-8"))
     rows = measure(clips)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "examples.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    (options.out / "examples.md").write_text(table(rows) + "\n", encoding="utf-8")
-    print(table(rows))
+    write(options.out, "examples", rows, table(rows))
 
 
 if __name__ == "__main__":

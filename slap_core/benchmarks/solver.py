@@ -21,7 +21,6 @@ Writes solver.json and solver.md and prints the table.
 import argparse
 import ctypes
 import dataclasses
-import json
 import multiprocessing
 import pathlib
 import re
@@ -35,6 +34,7 @@ from torch import nn
 
 from slap_core import descent
 from slap_core.benchmarks import descents
+from slap_core.benchmarks.output import markdown_table, write
 from slap_core.benchmarks.reference import COUPLING, FULL, QUICK, Discretisation, Reference, Sizes
 from slap_core.gaps import find_gaps
 from slap_core.latent_ode import LatentODE
@@ -245,16 +245,16 @@ def _resident_mb(sizes: Sizes, discretisation: Discretisation, threads: int) -> 
 
 def table(record: Mapping[str, Any]) -> str:
     """The figures as a Markdown table, beside what they are meant to be."""
-    lines = ["| what | measured | aim | met |", "|---|---|---|---|"]
+    rows = []
     for name, (what, aim) in AIMS.items():
         value = record[name]
-        lines.append(f"| {what} | {'' if value is None else f'{value:.3g}'} | {aim} | {_met(value, aim)} |")
+        rows.append([what, "" if value is None else f"{value:.3g}", aim, _met(value, aim)])
     counts = ", ".join(f"{n}: {count}" for n, count in record["gradients_by_missing_frames"].items())
-    lines.append(f"| gradients to 1e-6 by dropped frames | {counts} | | |")
+    rows.append(["gradients to 1e-6 by dropped frames", counts, "", ""])
     for name in DISCRETISATIONS:
         took = [f"{n}: {1e3 * by[name]:.0f}" for n, by in record["seconds_by_missing_frames"].items()]
-        lines.append(f"| ms of a solve by dropped frames, {name} | {', '.join(took)} | | |")
-    return "\n".join(lines)
+        rows.append([f"ms of a solve by dropped frames, {name}", ", ".join(took), "", ""])
+    return markdown_table(["what", "measured", "aim", "met"], rows)
 
 
 def _met(value: float | int | None, aim: str) -> str:
@@ -275,10 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--repeats must be at least 1.")
     sizes = QUICK if options.quick else FULL
     record = measure(sizes, repeats=options.repeats, device=resolve_device(options.device))
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "solver.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    (options.out / "solver.md").write_text(table(record) + "\n", encoding="utf-8")
-    print(table(record))
+    write(options.out, "solver", record, table(record))
 
 
 if __name__ == "__main__":

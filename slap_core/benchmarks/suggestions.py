@@ -20,7 +20,6 @@ difference to uniform choice.
 
 import argparse
 import importlib.util
-import json
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -32,6 +31,7 @@ from torch import Tensor
 
 from slap_core import metrics, sphere, tunnel_world
 from slap_core.baselines import Slerp
+from slap_core.benchmarks.output import markdown_table, write
 from slap_core.benchmarks.seed_range import seed_range
 from slap_core.encoders import OpenClipEncoder
 from slap_core.least_action import LeastAction
@@ -136,8 +136,7 @@ def summary(found: dict[str, dict[str, dict[str, list[float]]]], *, seed: int = 
 def table(title: str, rows: Sequence[dict[str, Any]]) -> str:
     """The rows as Markdown: rules down, shares across; drift, and in brackets the ratio to uniform choice."""
     shares = sorted({row["seen"] for row in rows})
-    lines = [f"| {title} | method | " + " | ".join(f"{share:.3g} seen" for share in shares) + " |"]
-    lines.append(f"|{'---|' * (2 + len(shares))}")
+    lines = []
     for rule in RULES:
         for method in ("SLERP", "SLAP"):
             cells = []
@@ -147,8 +146,8 @@ def table(title: str, rows: Sequence[dict[str, Any]]) -> str:
                     "" if rule == "uniform" else f" ({row['to_uniform']:.2f}, {row['low']:.2f} to {row['high']:.2f})"
                 )
                 cells.append(f"{row['drift']:.4f}{ratio}")
-            lines.append(f"| {rule} | {method} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+            lines.append([rule, method, *cells])
+    return markdown_table([title, "method", *(f"{share:.3g} seen" for share in shares)], lines)
 
 
 def tunnel_clips(encoder: OpenClipEncoder, seeds: Tensor) -> list[tuple[Latents, Tensor]]:
@@ -209,10 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows = summary(compare(clips, solver))
         results[name] = rows
         tables.append(table(f"{name} ({len(clips)})", rows))
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "suggestions.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    (options.out / "suggestions.md").write_text("\n\n".join(tables) + "\n", encoding="utf-8")
-    print("\n\n".join(tables))
+    write(options.out, "suggestions", results, "\n\n".join(tables))
 
 
 if __name__ == "__main__":

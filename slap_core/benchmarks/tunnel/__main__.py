@@ -8,7 +8,6 @@ tunnel.md and tunnel.json, and with --full the numbers of every case as tunnel.n
 """
 
 import argparse
-import json
 import pathlib
 import time
 from collections.abc import Mapping, Sequence
@@ -18,6 +17,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
+from slap_core.benchmarks.output import write
 from slap_core.benchmarks.seed_range import seed_range
 from slap_core.benchmarks.tunnel import sweep
 from slap_core.benchmarks.tunnel.cases import Case, another, draw_cases
@@ -133,9 +133,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "methods": as_json(summary),
         **further,
     }
-    text = "\n\n".join(parts)
-    (options.out / "tunnel.md").write_text(text + "\n", encoding="utf-8")
-    (options.out / "tunnel.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     if options.full:
         np.savez_compressed(
             options.out / "tunnel.npz",
@@ -143,7 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             seed=np.array([case.seed for case in cases]),
             **{name: table.numpy().astype(np.float32) for name, table in values.items()},
         )
-    print(text)
+    write(options.out, "tunnel", record, "\n\n".join(parts))
 
 
 if __name__ == "__main__":

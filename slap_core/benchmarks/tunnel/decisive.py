@@ -24,7 +24,6 @@ with `potential`, `regressor`, `force_field`), with bootstrap intervals over sce
 
 import argparse
 import dataclasses
-import json
 import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -35,12 +34,14 @@ from torch import Tensor
 
 from slap_core import sphere
 from slap_core.baselines import Rule, Slerp
+from slap_core.benchmarks.output import write
 from slap_core.benchmarks.seed_range import seed_range
 from slap_core.benchmarks.tunnel.cases import Case, another, draw_cases, glimpse
 from slap_core.benchmarks.tunnel.conditions import CONDITIONS
 from slap_core.benchmarks.tunnel.methods import Landscape
 from slap_core.benchmarks.tunnel.scores import MEASURED, Estimate, measure, summarise
 from slap_core.benchmarks.tunnel.settings_search import choose_couplings
+from slap_core.benchmarks.tunnel.tables import by_condition
 from slap_core.encoders import OpenClipEncoder
 from slap_core.gaussian_process import GaussianProcessRegressor
 from slap_core.potential import Potential
@@ -199,15 +200,6 @@ def experiment(
     return found, spread, chosen
 
 
-def table(found: Mapping[str, Mapping[str, Mapping[str, Estimate]]], column: str) -> str:
-    """Methods down, conditions across."""
-    lines = [f"| method | {' | '.join(found)} |", f"|{'---|' * (1 + len(found))}"]
-    for method in next(iter(found.values())):
-        cells = [f"{row.value:.3f} ({row.low:.3f}–{row.high:.3f})" for row in (found[c][method][column] for c in found)]
-        lines.append(f"| {method} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
 def verdict(found: Mapping[str, Mapping[str, Mapping[str, Estimate]]]) -> str:
     """One sentence: where the landscape beats its rivals with disjoint intervals, by drift and by the worst outcome."""
     rivals = ("field", "regressor", "regressor_gp")
@@ -263,10 +255,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     couplings = [choose_couplings({"slap": replica.potential}, plain["known"])["slap"] for replica in trained]
     rows = [answers(replica, coupling, encoder) for replica, coupling in zip(trained, couplings, strict=True)]
     found, spread, stiffness = experiment(rows, glimpses["known"], test, probe)
-    parts = [f"## {name}\n\n{table(found, name)}" for name in next(iter(found["two anchors"].values()))]
+    parts = [f"## {name}\n\n{by_condition(found, name)}" for name in next(iter(found["two anchors"].values()))]
     text = f"{verdict(found)}\n\n" + "\n\n".join(parts)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "decisive.md").write_text(text + "\n", encoding="utf-8")
     record = {
         "verdict": verdict(found),
         "training_seeds": len(trained),
@@ -278,8 +268,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for c, by in found.items()
         },
     }
-    (options.out / "decisive.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(text)
+    write(options.out, "decisive", record, text)
 
 
 if __name__ == "__main__":

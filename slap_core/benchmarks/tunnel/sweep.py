@@ -12,6 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from slap_core.benchmarks.output import markdown_table
 from slap_core.benchmarks.tunnel.cases import Case
 from slap_core.benchmarks.tunnel.methods import Landscape
 from slap_core.benchmarks.tunnel.scores import MEASURED, measure, summarise
@@ -87,12 +88,12 @@ def sweep(
 def table(found: dict[str, Sweep]) -> str:
     """Lambda down; accuracy, drift and regime of each potential across."""
     head = ["λ", *(f"{name}: {what}" for name in found for what in ("accuracy", "drift", "unconverged", "regime"))]
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    lines = []
     for k, coupling in enumerate(next(iter(found.values())).couplings):
         cells = [f"{coupling:g}"]
         for one in found.values():
             mark = " (λ*)" if k == one.best else ""
             cells += [f"{one.accuracy[k, 0]:.3f}{mark}", f"{one.drift[k, 0]:.4f}", f"{one.unconverged[k]:.2f}"]
             cells += [one.regimes[k].value]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown_table(head, lines)

@@ -6,9 +6,10 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from slap_core.benchmarks.output import markdown_table
 from slap_core.benchmarks.tunnel.scores import COLUMNS, Estimate
 
-__all__ = ["PAPER", "across", "as_json", "by_outcome", "markdown", "write_csv"]
+__all__ = ["PAPER", "across", "as_json", "by_condition", "by_outcome", "markdown", "write_csv"]
 
 Summary = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Estimate]]]]
 """Method -> outcome -> query -> column."""
@@ -76,7 +77,7 @@ def markdown(summary: Summary, couplings: Mapping[str, float], *, outcome: str) 
         ),
         *("permanence", "drift", "relative drift", "*paper: accuracy*", "*permanence*", "*drift*"),
     ]
-    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    lines = []
     for method, outcomes in summary.items():
         whole = outcomes[outcome]["all"]
         paper = PAPER.get(method, (None, None, None))
@@ -93,29 +94,37 @@ def markdown(summary: Summary, couplings: Mapping[str, float], *, outcome: str) 
             _rounded(whole["drift_relative"].value, 2),
             *("" if value is None else f"*{value:g}*" for value in paper),
         ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown_table(head, lines)
 
 
 def by_outcome(summary: Summary, outcomes: Sequence[str], column: str = "accuracy") -> str:
     """Methods down, outcomes across: one column, over all queries."""
-    lines = [f"| method | {' | '.join(outcomes)} |", f"|{'---|' * (1 + len(outcomes))}"]
-    for method, found in summary.items():
-        cells = [_rounded(found[outcome]["all"][column].value, 3) for outcome in outcomes]
-        lines.append(f"| {method} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    rows = [
+        [method, *(_rounded(found[outcome]["all"][column].value, 3) for outcome in outcomes)]
+        for method, found in summary.items()
+    ]
+    return markdown_table(["method", *outcomes], rows)
 
 
 def across(conditions: Mapping[str, Summary], column: str) -> str:
     """Methods down, conditions across: one column over all outcomes and queries, with its interval."""
-    lines = [f"| method | {' | '.join(conditions)} |", f"|{'---|' * (1 + len(conditions))}"]
-    for method in next(iter(conditions.values())):
-        cells = []
-        for summary in conditions.values():
-            found = summary[method]["all"]["all"][column]
-            cells.append(f"{found.value:.3f} ({found.low:.3f}–{found.high:.3f})")
-        lines.append(f"| {method} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    found = {
+        name: {method: outcomes["all"]["all"] for method, outcomes in summary.items()}
+        for name, summary in conditions.items()
+    }
+    return by_condition(found, column)
+
+
+def by_condition(found: Mapping[str, Mapping[str, Mapping[str, Estimate]]], column: str) -> str:
+    """Methods down, conditions across: one column of condition -> method -> column, with its interval."""
+
+    def cell(estimate: Estimate) -> str:
+        return f"{estimate.value:.3f} ({estimate.low:.3f}–{estimate.high:.3f})"
+
+    methods = next(iter(found.values()))
+    rows = [[method, *(cell(columns[method][column]) for columns in found.values())] for method in methods]
+    return markdown_table(["method", *found], rows)
 
 
 def _cell(value: float) -> str:
