@@ -24,9 +24,9 @@ from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
-from slap_core.tunnel_world import COARSE_PLACES, COLOURS, KINDS, PLACES, prompt
+from slap_core.tunnel_world import COARSE_PLACES, COLOURS, KINDS, NOTHING, PLACES, prompt
 
-__all__ = ["Belief", "Probe", "prompt_latents"]
+__all__ = ["Belief", "Probe", "candidate_latents", "prompt_latents"]
 
 
 def prompt_latents(text: Callable[[Sequence[str]], Tensor]) -> Float[Tensor, "kind colour place dim"]:
@@ -35,9 +35,20 @@ def prompt_latents(text: Callable[[Sequence[str]], Tensor]) -> Float[Tensor, "ki
     Args:
         text: from prompts to their unit latents, `text` of an encoder.
     """
-    prompts = [prompt(kind=kind, colour=colour, place=place) for kind in KINDS for colour in COLOURS for place in
-               COARSE_PLACES]  # fmt: skip
+    prompts = [
+        prompt(kind=kind, colour=colour, place=place) for kind in KINDS for colour in COLOURS for place in COARSE_PLACES
+    ]
     return text(prompts).unflatten(0, (len(KINDS), len(COLOURS), len(COARSE_PLACES))).detach().cpu()
+
+
+def candidate_latents(text: Callable[[Sequence[str]], Tensor]) -> Float[Tensor, "text dim"]:
+    """`prompt_latents` one a row, and that of "nothing" last, the mean of what may be said for it.
+
+    Args:
+        text: from prompts to their unit latents, `text` of an encoder.
+    """
+    nothing = text(NOTHING).mean(0, keepdim=True).detach().cpu()
+    return torch.cat([prompt_latents(text).flatten(0, 2), nothing / nothing.norm()])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -16,9 +16,10 @@ from slap_core.encoders import OpenClipEncoder
 from slap_core.least_action import LeastAction
 from slap_core.metrics import drift
 from slap_core.potential import Potential
+from slap_core.probe import candidate_latents
 from slap_core.spectrum import hessian_spectrum
 from slap_core.training.gap_scenes import QUERIES, GapScenes
-from slap_core.tunnel_world import COARSE_PLACES, COLOURS, KINDS, NOTHING, prompt, sample
+from slap_core.tunnel_world import COLOURS, KINDS, prompt, sample
 from slap_core.tunnel_world import random as counter
 
 __all__ = ["CONFIDENCES", "RISKS", "measure"]
@@ -51,7 +52,7 @@ def measure(
     names = [prompt(kind=kind, colour=colour) for kind in KINDS for colour in COLOURS]
     absent = encoder.text(names)[_absent(scenes)]
     queries = torch.cat([scenes.queries, absent.to(scenes.queries)], 1)
-    candidates = _candidates(encoder)
+    candidates = candidate_latents(encoder.text)
     scored = scenes.hidden & scenes.nodes()
     weight = scored.double() / scored.sum(1, keepdim=True)
     there = (scenes.place >= 0).any(-1)
@@ -165,12 +166,3 @@ def _absent(scenes: GapScenes) -> Int64[Tensor, "scene absent"]:
             ]
         )
     return torch.tensor(rows)
-
-
-def _candidates(encoder: OpenClipEncoder) -> Float[Tensor, "text dim"]:
-    """Prompts of everything, everywhere, and of nothing last."""
-    prompts = [
-        prompt(kind=kind, colour=colour, place=place) for kind in KINDS for colour in COLOURS for place in COARSE_PLACES
-    ]
-    nothing = encoder.text(NOTHING).mean(0, keepdim=True)
-    return torch.cat([encoder.text(prompts), nothing / nothing.norm()])

@@ -27,6 +27,7 @@ from slap_core.benchmarks.output import markdown_table, write
 from slap_core.benchmarks.seed_range import seed_range
 from slap_core.encoders import OpenClipEncoder
 from slap_core.pretrained import load_card, load_encoder, weights_folder, write_card
+from slap_core.probe import candidate_latents
 from slap_core.training.claims import Facts, draw_claims
 from slap_core.training.pictures import draw_pictures, facts_of
 from slap_core.training.sentences import sentences
@@ -36,7 +37,6 @@ from slap_core.tunnel_world import (
     HELD_OUT,
     HELD_OUT_OCCLUDER,
     KINDS,
-    NOTHING,
     OCCLUDERS,
     SPLITS,
     prompt,
@@ -75,7 +75,7 @@ ROWS = {
 
 def measure(encoder: OpenClipEncoder, scene_seeds: Int64[Tensor, "scene"]) -> tuple[Scores, Intervals]:
     """The scores on scenes of these seeds, and their 95 % intervals."""
-    candidates = _candidates(encoder)
+    candidates = candidate_latents(encoder.text)
     parts = [_measure_part(encoder, candidates, part) for part in scene_seeds.split(AT_ONCE)]
     right = {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
     found, absent = (right.pop(name) for name in ("_found", "_absent"))
@@ -120,14 +120,6 @@ def _measure_part(
     right["retrieval_r1"] = _retrieval(encoder, scene_seeds)
     right["occluder_accuracy"] = _occluders(encoder, scene_seeds)
     return right
-
-
-def _candidates(encoder: OpenClipEncoder) -> Float[Tensor, "text dim"]:
-    prompts = [
-        prompt(kind=kind, colour=colour, place=place) for kind in KINDS for colour in COLOURS for place in COARSE_PLACES
-    ]
-    nothing = encoder.text(NOTHING).mean(0, keepdim=True)
-    return torch.cat([encoder.text(prompts), nothing / nothing.norm()])
 
 
 def _frames(

@@ -4,7 +4,6 @@ import argparse
 import pathlib
 from collections.abc import Sequence
 
-import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
 
@@ -14,7 +13,7 @@ from slap_core.least_action import LeastAction
 from slap_core.pretrained import POTENTIALS, chosen_coupling
 from slap_core.training.gap_scenes import GapScenes, draw_gap_scenes
 from slap_core.tunnel_world import seeds
-from slap_core.types import Latents, Solution
+from slap_core.types import Solution
 
 __all__ = ["arguments_of", "draw", "parser_of", "with_band"]
 
@@ -37,14 +36,7 @@ def draw(encoder: OpenClipEncoder, scene_seeds: Int64[Tensor, "scene"]) -> GapSc
 
 def with_band(solver: LeastAction, scenes: GapScenes, number: int, query: Float[Tensor, "dim"]) -> Solution:
     """What a user of the library gets for one stretch and query, with its posterior."""
-    gaps = scenes.gaps
-    ends = [gaps.start[number]] if bool(gaps.free[number]) else [gaps.start[number], gaps.stop[number]]
-    seen = Latents(
-        scenes.anchors[torch.stack(ends)],
-        torch.tensor([0.0, float(gaps.length[number])], dtype=torch.float64)[: len(ends)],
-    )
-    times = gaps.elapsed[number, : int(gaps.count[number])]
-    *_, (solution,) = solver.scan_chunks(seen, times, query, couplings=[solver.coupling], bands=True)
+    *_, (solution,) = solver.scan_chunks(*scenes.asked(number), query, couplings=[solver.coupling], bands=True)
     return solution
 
 

@@ -19,13 +19,14 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from slap_core.encoders import OpenClipEncoder
 from slap_core.gaps import Gaps, find_gaps
 from slap_core.tunnel_world import COLOURS, KINDS, Scenes, place_of, render, sample, wording
 from slap_core.tunnel_world import random as counter
+from slap_core.types import Latents
 
 __all__ = ["QUERIES", "GapScenes", "draw_gap_scenes", "query_pairs", "query_words"]
 
@@ -72,6 +73,13 @@ class GapScenes:
     def nodes(self) -> Bool[Tensor, "scene node"]:
         """Which nodes are frames."""
         return self.gaps.mask().to(self.target.device)
+
+    def asked(self, k: int) -> tuple[Latents, Float64[Tensor, "node"]]:
+        """The k-th stretch as a clip of its own: its anchors, and the times of the frames to recover."""
+        gaps = self.gaps
+        held = [int(gaps.start[k])] if bool(gaps.free[k]) else [int(gaps.start[k]), int(gaps.stop[k])]
+        times = torch.tensor([0.0, float(gaps.length[k])], dtype=torch.float64)[: len(held)]
+        return Latents(self.anchors[held], times), gaps.elapsed[k, : int(gaps.count[k])]
 
     def select(self, index: Int64[Tensor, "some"]) -> "GapScenes":
         """Some of the scenes."""

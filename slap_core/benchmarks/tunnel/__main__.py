@@ -29,7 +29,6 @@ from slap_core.benchmarks.tunnel.tables import across, as_json, by_outcome, mark
 from slap_core.encoders import OpenClipEncoder
 from slap_core.pretrained import load_encoder, load_probe
 from slap_core.probe import Probe
-from slap_core.training.gap_scenes import QUERIES
 from slap_core.tunnel_world import OUTCOMES, SPLITS, seeds
 from slap_core.types import PotentialFunction
 
@@ -54,9 +53,7 @@ def run(
         found, lost = [], 0
         for case in cases:
             solution = method(case)(case.seen, case.times, case.queries)
-            points = solution.points
-            path = points if points.ndim == 3 else points.expand(len(QUERIES), *points.shape)
-            found.append(measure(path.to(case.target), case, probe))
+            found.append(measure(solution.points, case, probe))
             lost += not solution.result.ok
         values[name], failed[name] = torch.stack(found), lost / len(cases)
     return {name: summarise(table, cases) for name, table in values.items()}, values, failed

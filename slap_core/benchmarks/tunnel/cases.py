@@ -87,7 +87,7 @@ def cases_of(
     scenes: GapScenes, *, held_out: str = "none", change: Callable[[Scenes], Scenes] | None = None
 ) -> list[Case]:
     """Each stretch as a case of its own, but for those with nothing to score; arguments as they were drawn with."""
-    gaps, extras, asked = scenes.gaps, {}, {}
+    extras, asked = {}, {}
     for outcome in scenes.outcome.unique().tolist():
         of_it = (scenes.outcome == outcome).nonzero().flatten()
         cast = sample(scenes.seed[of_it].cpu(), outcome=OUTCOMES[outcome], held_out=held_out)
@@ -99,16 +99,15 @@ def cases_of(
             extras[k] = tuple((int(cast.kind[row, j]), int(cast.colour[row, j])) for j in there)
     cases = []
     for k in range(len(scenes)):
-        count = int(gaps.count[k])
+        seen, times = scenes.asked(k)
+        count = len(times)
         scored = scenes.hidden[k, :count].cpu()
         if not bool(scored.any()):
             continue
-        held = [int(gaps.start[k])] if bool(gaps.free[k]) else [int(gaps.start[k]), int(gaps.stop[k])]
-        times = gaps.elapsed[k, :count] / gaps.length[k]
         case = Case(
             outcome=int(scenes.outcome[k]),
             seed=int(scenes.seed[k]),
-            seen=Latents(scenes.anchors[held].cpu(), torch.tensor([0.0, 1.0])[: len(held)]),
+            seen=Latents(seen.points.cpu(), seen.times),
             times=times,
             queries=scenes.queries[k].cpu(),
             asked=asked[k],

@@ -47,7 +47,6 @@ from slap_core.gaussian_process import GaussianProcessRegressor
 from slap_core.potential import Potential
 from slap_core.pretrained import baseline_class, load_encoder, load_probe, weights_folder
 from slap_core.probe import Probe
-from slap_core.training.gap_scenes import QUERIES
 from slap_core.tunnel_world import OUTCOMES, seeds
 from slap_core.tunnel_world import random as counter
 from slap_core.types import Solution
@@ -152,12 +151,7 @@ def values_of(
     answer: Answer, cases: Sequence[Case], stiffness: float, probe: Probe
 ) -> Float[Tensor, "case measured query"]:
     """The numbers of every case."""
-    found = []
-    for case in cases:
-        points = answer(case, stiffness).points
-        path = points if points.ndim == 3 else points.expand(len(QUERIES), *points.shape)
-        found.append(measure(path.to(case.target), case, probe))
-    return torch.stack(found)
+    return torch.stack([measure(answer(case, stiffness).points, case, probe) for case in cases])
 
 
 def experiment(

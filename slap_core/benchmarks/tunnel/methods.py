@@ -42,12 +42,25 @@ ROWS = (
     *("slap_no_spectral", "wrong_query"),
 )
 """In the order of the table."""
-LANDSCAPES = ("static", "slap_paper", "slap_no_sobolev", "slap_no_spectral", "slap")
-"""Rows with a potential and a lambda of their own."""
+LANDSCAPES = {
+    "static": None,
+    "slap_paper": "paper",
+    "slap_no_sobolev": "no_sobolev",
+    "slap_no_spectral": "no_spectral",
+    "slap": "solver",
+}
+"""Rows with a potential and a lambda of their own: the recipes of the learned ones."""
+TRAINED = {
+    "latent_ode": "latent_ode",
+    "autoregressive": "autoregressive",
+    "regressor": "regressor",
+    "field": "force_field",
+}
+"""Rows of trained rivals: their names among the baselines."""
 LIGHT = 1 / 20
 """The mass of a path without inertia."""
 TOLERANCE = 1e-5
-"""Of the solver, radians; what is above 1e-4 counts as unconverged."""
+"""Of the solver, radians; what is above it counts as unconverged."""
 NOISE = 0.02
 """Standard deviation of an alignment from anchor to anchor: what softens the anchor of *inside*."""
 
@@ -59,10 +72,6 @@ class Landscape:
     potential: PotentialFunction | None
     coupling: float
     mass: float = 1.0
-
-    def solver(self) -> LeastAction:
-        """What solves."""
-        return LeastAction(self.potential, coupling=self.coupling, mass=self.mass, tolerance=TOLERANCE)
 
     def __call__(
         self,
@@ -92,7 +101,8 @@ class Landscape:
             unit = time_unit(seen.times, times) / float(seen.times[-1] - seen.times[0])
             stiffness = _visible(seen, query, self.mass) if stiffness is None else stiffness * unit
         scaled = [coupling * unit**2 for coupling in couplings]
-        return self.solver().scan(seen, times, query, couplings=scaled, stiffness=stiffness)
+        solver = LeastAction(self.potential, mass=self.mass, tolerance=TOLERANCE)
+        return solver.scan(seen, times, query, couplings=scaled, stiffness=stiffness)
 
 
 def _visible(seen: Latents, query: Tensor | None, mass: float) -> Tensor | None:
@@ -106,27 +116,12 @@ def _visible(seen: Latents, query: Tensor | None, mass: float) -> Tensor | None:
     return found
 
 
-class _Another:
-    """An interpolator that is asked about something else."""
-
-    def __init__(self, interpolator: Callable[..., Solution], query: Float[Tensor, "dim"]) -> None:
-        self.interpolator = interpolator
-        self.query = query
-
-    def __call__(self, seen: Latents, times: Tensor | Sequence[float], query: Tensor | None = None) -> Solution:
-        return self.interpolator(seen, times, self.query)
-
-
-def landscapes(potentials: Mapping[str, PotentialFunction] | None = None) -> dict[str, PotentialFunction]:
-    """The potentials of `LANDSCAPES`: the shipped ones, unless others are given under their names."""
-    found: dict[str, PotentialFunction | None] = {
-        "static": StaticPotential(),
-        "slap_paper": load_potential(),
-        "slap_no_sobolev": load_potential(recipe="no_sobolev"),
-        "slap_no_spectral": load_potential(recipe="no_spectral"),
-        "slap": load_potential(recipe="solver"),
+def landscapes() -> dict[str, PotentialFunction]:
+    """The potentials of `LANDSCAPES`."""
+    return {
+        row: StaticPotential() if recipe is None else load_potential(recipe=recipe)
+        for row, recipe in LANDSCAPES.items()
     }
-    return {**{name: potential for name, potential in found.items() if potential is not None}, **(potentials or {})}
 
 
 def methods(
@@ -145,21 +140,13 @@ def methods(
     """
     own = {name: Landscape(potential, couplings[name]) for name, potential in potentials.items()}
     slap = own["slap"]
-    trained = {
-        row: load_baseline(name)
-        for row, name in {
-            "latent_ode": "latent_ode",
-            "autoregressive": "autoregressive",
-            "regressor": "regressor",
-            "field": "force_field",
-        }.items()
-    }
+    trained = {row: load_baseline(name) for row, name in TRAINED.items()}
     fixed: dict[str, Callable[..., Solution]] = {
         "rule": Rule.in_words(encoder.text),
         "zoh": ZeroOrderHold(),
         "lerp": Lerp(),
         "slerp": Slerp(),
-        **{name: network for name, network in trained.items() if network is not None},
+        **trained,
         "regressor_gp": GaussianProcessRegressor(trained["regressor"]),
         **own,
         "slap_pure_inertia": Landscape(slap.potential, 0.0),
@@ -168,5 +155,5 @@ def methods(
     made: dict[str, Method] = {name: lambda case, one=one: one for name, one in fixed.items()}
     made["oracle"] = lambda case: Oracle(Latents(case.target, case.times))
     made["floor"] = lambda case: Oracle(Latents(case.observed, case.times))
-    made["wrong_query"] = lambda case: _Another(slap, others[case.seed])
-    return {name: made[name] for name in ROWS if name in made}
+    made["wrong_query"] = lambda case: lambda seen, times, _: slap(seen, times, others[case.seed])
+    return {name: made[name] for name in ROWS}

@@ -64,15 +64,17 @@ class Estimate:
     high: float
 
 
-def measure(path: Float[Tensor, "query node dim"], case: Case, probe: Probe) -> Float[Tensor, "measured query"]:
+def measure(
+    path: Float[Tensor, "query node dim"] | Float[Tensor, "node dim"], case: Case, probe: Probe
+) -> Float[Tensor, "measured query"]:
     """The numbers of one case, in the order of `MEASURED`, for each way of asking; NaN where there is none.
 
     Args:
-        path: what was recovered, unit latents.
+        path: what was recovered, unit latents; one for all ways of asking, or one each.
         case: what was asked.
         probe: that reads latents.
     """
-    at = case.scored
+    at, path = case.scored, path.to(case.target).expand(len(QUERIES), -1, -1)
     z, x, empty = path[:, at], case.target[at], case.empty[at]
     prompts, probed = read(probe, z, case, at)
     conjured = torch.zeros(len(path))

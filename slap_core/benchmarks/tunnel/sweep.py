@@ -67,7 +67,7 @@ def sweep(
     for number, case in enumerate(cases):
         found = Landscape(potential, 0.0).scan(case.seen, case.times, case.queries, couplings=couplings)
         for k, solution in enumerate(found):
-            values[k, number] = measure(solution.points.to(case.target), case, probe)
+            values[k, number] = measure(solution.points, case, probe)
             failed[k] += not solution.result.ok
     rows = [summarise(table, cases, resamples=300)["all"]["all"] for table in values]
     estimates = {
