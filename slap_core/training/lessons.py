@@ -80,8 +80,7 @@ def lessons_of_scenes(encoder: OpenClipEncoder, settings: SolverSettings) -> Les
     Raises:
         ValueError: if the file holds anything else.
     """
-    counts = {"train": settings.scenes, "validation": settings.validation_scenes}
-    drawn = gap_scenes(encoder, counts, size=settings.image_size, file=settings.data)
+    drawn = gap_scenes(encoder, settings)
     return Lessons(
         stretches_of_scenes(drawn["train"]), stretches_of_scenes(drawn["validation"], elsewhere=0.0), QUERIES
     )

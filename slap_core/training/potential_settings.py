@@ -8,6 +8,7 @@ from slap_core.attractors import AttractorPotential
 from slap_core.perceptron import ActivationName
 from slap_core.potential import Potential
 from slap_core.training import loop
+from slap_core.training.scene_file import SceneSettings
 
 __all__ = ["PaperSettings", "PotentialSettings", "SolverSettings"]
 
@@ -46,7 +47,7 @@ class PotentialSettings(loop.LoopSettings):
 
 
 @dataclasses.dataclass(frozen=True)
-class SolverSettings(PotentialSettings):
+class SolverSettings(SceneSettings, PotentialSettings):
     """Settings of the training through the solver.
 
     Raises:
@@ -83,14 +84,6 @@ class SolverSettings(PotentialSettings):
     """Temperature of InfoNCE, in units of the calibrated potential."""
     gamma: float = 0.0002
     """Weight of the Sobolev penalty."""
-    scenes: int = 4800
-    """Tunnel World scenes that are drawn and encoded, once."""
-    validation_scenes: int = 480
-    """Those to choose lambda by and to be judged by."""
-    image_size: int = 96
-    """Pixels of a side of the pictures."""
-    data: pathlib.Path = pathlib.Path("runs/gap_scenes.safetensors")
-    """File of the drawn scenes: read where it exists, else written."""
     videos: pathlib.Path | None = None
     """A folder of videos to learn from in place of Tunnel World."""
     captions: pathlib.Path | None = None

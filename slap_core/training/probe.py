@@ -19,13 +19,13 @@ from slap_core.pretrained import load_encoder, write_card
 from slap_core.probe import Probe, prompt_latents
 from slap_core.training import command_line, loop
 from slap_core.training.gap_scenes import GapScenes
-from slap_core.training.scene_file import gap_scenes
+from slap_core.training.scene_file import SceneSettings, gap_scenes
 
 __all__ = ["Examples", "ProbeSettings", "absent", "examples_of", "main", "score", "train"]
 
 
 @dataclasses.dataclass(frozen=True)
-class ProbeSettings(loop.LoopSettings):
+class ProbeSettings(SceneSettings, loop.LoopSettings):
     """Settings of the probe and its training."""
 
     out: pathlib.Path = pathlib.Path("runs/probe")
@@ -46,14 +46,6 @@ class ProbeSettings(loop.LoopSettings):
     """Share of the hidden units that is left out in training."""
     noise: float = 0.3
     """Length of the random vector that is added to a latent in training, before it is normalised."""
-    scenes: int = 4800
-    """Tunnel World scenes that are drawn and encoded, once."""
-    validation_scenes: int = 480
-    """Those for the card's scores."""
-    image_size: int = 96
-    """Pixels of a side of the pictures."""
-    data: pathlib.Path = pathlib.Path("runs/gap_scenes.safetensors")
-    """File of the drawn scenes: read where it exists, else written."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -164,8 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     settings = command_line.parse(ProbeSettings, "Train the probe of hidden objects.", arguments)
     encoder = load_encoder(settings.encoder, device=str(loop.resolve_device(settings.device)))
-    counts = {"train": settings.scenes, "validation": settings.validation_scenes}
-    scenes = gap_scenes(encoder, counts, size=settings.image_size, file=settings.data)
+    scenes = gap_scenes(encoder, settings)
     probe, scores = train(settings, scenes, prompt_latents(encoder.text))
     settings.out.mkdir(parents=True, exist_ok=True)
     probe.save_pretrained(settings.out)

@@ -28,7 +28,7 @@ from slap_core.pretrained import baseline_class, load_encoder, write_card
 from slap_core.stretches import Stretches
 from slap_core.training import command_line, loop
 from slap_core.training.gap_scenes import QUERIES, GapScenes
-from slap_core.training.scene_file import gap_scenes
+from slap_core.training.scene_file import SceneSettings, gap_scenes
 
 __all__ = ["RivalSettings", "batches", "drift", "main", "train"]
 
@@ -42,7 +42,7 @@ WHAT: Final = {
 
 
 @dataclasses.dataclass(frozen=True)
-class RivalSettings(loop.LoopSettings):
+class RivalSettings(SceneSettings, loop.LoopSettings):
     """Settings of the rivals and their training."""
 
     out: pathlib.Path = pathlib.Path("runs/rivals")
@@ -59,14 +59,6 @@ class RivalSettings(loop.LoopSettings):
     """Stretches per step."""
     learning_rate: float = 1e-3
     """The highest learning rate."""
-    scenes: int = 4800
-    """Training scenes that are drawn and encoded, once; each step takes some of them."""
-    validation_scenes: int = 480
-    """Validation scenes, for the card."""
-    image_size: int = 96
-    """Pixels of a side of the rendered frames."""
-    data: pathlib.Path = pathlib.Path("runs/gap_scenes.safetensors")
-    """File of the drawn scenes: read where it exists, else written."""
 
 
 def batches(scenes: GapScenes, settings: RivalSettings, first: int) -> Iterator[tuple[Stretches, Tensor]]:
@@ -132,8 +124,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     settings = command_line.parse(RivalSettings, "Train a rival of the landscape on hidden stretches.", arguments)
     encoder = load_encoder(settings.encoder, device=str(loop.resolve_device(settings.device)))
-    counts = {"train": settings.scenes, "validation": settings.validation_scenes}
-    drawn = gap_scenes(encoder, counts, size=settings.image_size, file=settings.data)
+    drawn = gap_scenes(encoder, settings)
     model, scores = train(settings, drawn["train"], drawn["validation"])
     settings.out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(settings.out)

@@ -19,7 +19,7 @@ from slap_core.gaps import Gaps
 from slap_core.training.gap_scenes import GapScenes, draw_gap_scenes
 from slap_core.tunnel_world import seeds
 
-__all__ = ["gap_scenes", "load_scenes", "save_scenes"]
+__all__ = ["SceneSettings", "gap_scenes", "load_scenes", "save_scenes"]
 
 _WORDS = "an object"
 """What the encoder is known by."""
@@ -27,27 +27,36 @@ _GAPS = ("start", "stop", "free", "elapsed", "length", "count", "soft")
 """What there is to know of stretches that are problems of their own."""
 
 
-def gap_scenes(
-    encoder: OpenClipEncoder, counts: Mapping[str, int], *, size: int, file: pathlib.Path | None
-) -> dict[str, GapScenes]:
-    """The first scenes of each split, from the file where it exists; else they are drawn, and kept there.
+@dataclasses.dataclass(frozen=True)
+class SceneSettings:
+    """Which scenes a trainer learns from and is judged by, and where they are kept."""
 
-    Args:
-        encoder: whose latents.
-        counts: of scenes, by split.
-        size: pixels of a side of the pictures.
-        file: None keeps nothing.
+    scenes: int = 4800
+    """Tunnel World training scenes that are drawn and encoded, once."""
+    validation_scenes: int = 480
+    """Validation scenes, to choose by and for the card."""
+    image_size: int = 96
+    """Pixels of a side of the rendered frames."""
+    data: pathlib.Path = pathlib.Path("runs/gap_scenes.safetensors")
+    """File of the drawn scenes: read where it exists, else written."""
+
+
+def gap_scenes(encoder: OpenClipEncoder, settings: SceneSettings) -> dict[str, GapScenes]:
+    """The first scenes of "train" and "validation", from the file where it exists; else drawn, and kept there.
 
     Raises:
         ValueError: if the file holds anything else.
     """
-    origin = {"scenes": dict(counts), "image_size": size}
+    counts = {"train": settings.scenes, "validation": settings.validation_scenes}
+    origin = {"scenes": counts, "image_size": settings.image_size}
     words = encoder.text([_WORDS])[0].cpu()
-    if file is not None and file.exists():
-        return load_scenes(file, origin, words)
-    scenes = {split: draw_gap_scenes(encoder, seeds(split, count), size=size) for split, count in counts.items()}
-    if file is not None:
-        save_scenes(file, scenes, origin, words)
+    if settings.data.exists():
+        return load_scenes(settings.data, origin, words)
+    scenes = {
+        split: draw_gap_scenes(encoder, seeds(split, count), size=settings.image_size)
+        for split, count in counts.items()
+    }
+    save_scenes(settings.data, scenes, origin, words)
     return scenes
 
 
