@@ -16,6 +16,7 @@ from slap_core.ui.serving import launch_settings, warm_up
 
 HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLES = HERE / "assets" / "clips"
+FIGURES = HERE / "assets" / "figures"
 
 
 def steps(*arguments: object, folders: bool, **settings: object) -> Iterator[object]:
@@ -35,12 +36,12 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     own_machine = options.host in (None, "127.0.0.1", "localhost", "::1") and get_space() is None
-    page = build_page(steps=functools.partial(steps, folders=own_machine), examples=EXAMPLES)
+    page = build_page(steps=functools.partial(steps, folders=own_machine), examples=EXAMPLES, figures=FIGURES)
     page.launch(
         server_name=options.host,
         server_port=options.port,
         prevent_thread_lock=True,
-        **launch_settings(EXAMPLES, private=HERE),
+        **launch_settings(EXAMPLES, FIGURES, private=HERE),
     )
     warm_up()
     page.block_thread()

@@ -15,6 +15,10 @@ ball, c = y/sqrt(1 + |y|^2), so that gradient and curvature are bounded for ever
 
 Source: the energy of modern Hopfield networks, Ramsauer et al., "Hopfield Networks is All You Need", ICLR 2021; that
 query and anchors write the memory is ours.
+
+Where nothing else pulls, an attractor draws the nodes that are nearest to it; so a path that is drawn by all in turn
+passes them in their order, as *stations* at even distances in time. To teach the perceptron where the stations of the
+right path lie takes no solver, and is where training begins.
 """
 
 import dataclasses
@@ -24,9 +28,13 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from slap_core import sphere
 from slap_core.potential import Potential
 
-__all__ = ["AttractorPotential", "Attractors"]
+__all__ = ["AttractorPotential", "Attractors", "by_way_of", "in_unit_ball"]
+
+_GAIN = 4.0
+"""On the latents for the perceptron: coordinates of unit vectors are small."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,6 +98,33 @@ class Attractors:
         return self.scale * (logits.logsumexp(-1) / self.sharpness - self.shift)
 
 
+def in_unit_ball(y: Float[Tensor, "*batch dim"]) -> Float[Tensor, "*batch dim"]:
+    """y/sqrt(1 + |y|^2)."""
+    return y / (1 + y.square().sum(-1, keepdim=True)).sqrt()
+
+
+def by_way_of(
+    stations: Float[Tensor, "batch station dim"], fraction: Float[Tensor, "batch node"]
+) -> Float[Tensor, "batch node dim"]:
+    """The path by way of all stations in their order, at even distances in time, straight in between; unit latents.
+
+    Args:
+        stations: of each gap, the first and the last of them at its ends.
+        fraction: the elapsed part of the gap at each node, in [0, 1].
+
+    Raises:
+        ValueError: if there is one station only, through which nothing leads.
+    """
+    last = stations.shape[1] - 1
+    if last < 1:
+        raise ValueError("A path by way of attractors needs at least 2 of them, got 1; train without stations.")
+    place = (fraction * last)[..., None]
+    before = place.floor().clamp(0, last - 1).long()
+    at = before.expand(-1, -1, stations.shape[-1])
+    share = place - before
+    return sphere.normalize((1 - share) * stations.gather(1, at) + share * stations.gather(1, at + 1))
+
+
 class AttractorPotential(Potential):
     """A potential whose attractors a perceptron finds from the query and the two anchors of the gap.
 
@@ -101,12 +136,22 @@ class AttractorPotential(Potential):
         width: units of each hidden layer of the perceptron.
         depth: its hidden layers.
         sharpness: beta before training.
+        dropout: share of the hidden units that is left out while the stations are taught, in training mode.
 
     Raises:
         ValueError: for sizes below 1, or a sharpness that is not above 0.
     """
 
-    def __init__(self, dim: int, *, count: int = 8, width: int = 512, depth: int = 2, sharpness: float = 8.0) -> None:
+    def __init__(
+        self,
+        dim: int,
+        *,
+        count: int = 8,
+        width: int = 512,
+        depth: int = 3,
+        sharpness: float = 8.0,
+        dropout: float = 0.1,
+    ) -> None:
         if min(dim, count, width, depth) < 1 or not sharpness > 0:
             raise ValueError(
                 "An AttractorPotential needs dim, count, width and depth of at least 1 and a sharpness above 0, got "
@@ -114,8 +159,13 @@ class AttractorPotential(Potential):
             )
         nn.Module.__init__(self)
         self.dim, self.count, self.context = dim, count, True
-        widths = [3 * dim + 1] + [width] * depth
-        layers = [[nn.Linear(inputs, outputs), nn.SiLU()] for inputs, outputs in itertools.pairwise(widths)]
+        widths = [3 * dim + 2] + [
+            width
+        ] * depth  # query, anchors, how far they are apart, and whether there is only one
+        layers = [
+            [nn.Linear(inputs, outputs), nn.SiLU(), nn.Dropout(dropout)]
+            for inputs, outputs in itertools.pairwise(widths)
+        ]
         self.network = nn.Sequential(*itertools.chain(*layers), nn.Linear(width, count * (dim + 1)))
         with torch.no_grad():
             self.network[-1].weight.mul_(0.1)
@@ -135,17 +185,33 @@ class AttractorPotential(Potential):
             question = question.squeeze(-2)
         _, start, stop = question.split(self.dim, -1)
         far = (start - stop).norm(dim=-1, keepdim=True)
-        found = self.network(torch.cat([question, far], -1)).unflatten(-1, (self.count, self.dim + 1))
+        found = self.network(torch.cat([_GAIN * question, far, (far == 0).to(far)], -1)).unflatten(
+            -1, (self.count, self.dim + 1)
+        )
         ends = torch.stack([start, stop], -2)
         y = self.blend @ ends + found[..., :-1]
         return Attractors(
-            centre=y / (1 + y.square().sum(-1, keepdim=True)).sqrt(),
+            centre=in_unit_ball(y),
             offset=found[..., -1],
             sharpness=self.log_sharpness.exp(),
             scale=self.scale,
             shift=self.shift,
             shared=shared,
         )
+
+    def stations(
+        self, question: Float[Tensor, "batch asked"], fraction: Float[Tensor, "batch node"]
+    ) -> Float[Tensor, "batch node dim"]:
+        """The path by way of all attractors in their order, at even distances in time; unit latents.
+
+        Args:
+            question: made by `in_gaps`, one for each gap.
+            fraction: the elapsed part of the gap at each node, in [0, 1].
+
+        Raises:
+            ValueError: if there is one attractor only, through which nothing leads.
+        """
+        return by_way_of(self.asked(question[..., : self.dim], question).centre, fraction)
 
     def exported(self) -> "AttractorPotential":
         """Itself: nothing in it is parametrised."""

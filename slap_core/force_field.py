@@ -1,23 +1,34 @@
 """A learned force that need not come from any action, in the same string: what is left of SLAP without *least action*.
 
-LeastAction's path is where the string's tension balances lambda grad P. Here any vector field F(z, q) pulls instead,
+LeastAction's path is where the string's tension balances lambda grad P. Here any vector field F pulls instead,
 
-    tension_i(z) + lambda w_i Pi F(z_i, q) = 0,    tension_i = log(z_i -> z_{i+1})/h_i + log(z_i -> z_{i-1})/h_{i-1},
+    tension_i(z) + lambda w_i Pi F(z_i) = 0,    tension_i = log(z_i -> z_{i+1})/h_i + log(z_i -> z_{i-1})/h_{i-1},
 
 with mu = 1, time in units of T (the mean length of the gaps), weights w_i and Green's matrix G as in `gaps`. It
 is solved from the geodesic by the same preconditioned step, z <- exp_z(Pi G (tension + lambda w Pi F)), accelerated by
 Anderson's method, and has converged by the same measure: no node would move by more than the tolerance. As F has in
 general no potential there is nothing that falls on the way, and nothing is certified but the balance of forces.
+
+F is what `attractors` has for grad P, with one bond undone: where a node is drawn to need not be what it is drawn by,
+
+    F(z) = scale * sum_k w_k v_k,    w = softmax(beta (<u_k, z> + d_k)),
+
+and it has a potential if the *keys* u are the *values* v. A perceptron finds u, v and d from the query and the anchors;
+before training u = v.
+
+Source: with free keys and values, the attention of Vaswani et al., "Attention Is All You Need", 2017.
 """
 
 import itertools
 import math
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from slap_core import sphere
+from slap_core.attractors import by_way_of, in_unit_ball
 from slap_core.descent import shares, shorten
 from slap_core.learned import LearnedInterpolator, silent
 from slap_core.stretches import Stretches
@@ -35,13 +46,21 @@ SLACK = 2.0
 """A step that is so many times the shortest is one astray: back to the shortest, at half the pace."""
 
 
+_SCALE = 4.0
+"""|F| at most, before training..."""
+_SHARPNESS = 8.0
+"""... and beta."""
+
+
 class ForceField(LearnedInterpolator):
-    """A learned force in the string's response; before training it is SLERP.
+    """A learned force in the string's response.
 
     Args:
         dim: dimensions of the latent space.
-        width: units of each hidden layer of F, a perceptron on (z, q, z * q) as the learned potential.
-        depth: hidden layers.
+        count: values and keys, each.
+        width: units of each hidden layer of the perceptron that finds them.
+        depth: its hidden layers.
+        dropout: share of its hidden units that is left out while the stations are taught.
         coupling: lambda.
         tolerance: converged when no preconditioned step of any node is longer, radians.
         max_iterations: limit on the steps.
@@ -60,12 +79,14 @@ class ForceField(LearnedInterpolator):
         self,
         dim: int,
         *,
-        width: int = 256,
-        depth: int = 2,
+        count: int = 8,
+        width: int = 384,
+        depth: int = 3,
+        dropout: float = 0.1,
         coupling: float = 1.0,
         tolerance: float = 1e-5,
         max_iterations: int = 200,
-        warm_steps: int = 12,
+        warm_steps: int = 24,
         unrolled_steps: int = 3,
         residual_weight: float = 1.0,
     ) -> None:
@@ -81,42 +102,72 @@ class ForceField(LearnedInterpolator):
             )
         self.coupling, self.tolerance, self.max_iterations = coupling, tolerance, max_iterations
         self.warm_steps, self.unrolled_steps, self.residual_weight = warm_steps, unrolled_steps, residual_weight
-        widths = [3 * dim] + [width] * depth
-        layers = [(nn.Linear(inputs, outputs), nn.SiLU()) for inputs, outputs in itertools.pairwise(widths)]
-        self.network = nn.Sequential(*itertools.chain(*layers), silent(width, dim))
+        self.count = count
+        widths = [3 * dim + 1] + [width] * depth
+        layers = [
+            (nn.Linear(inputs, outputs), nn.SiLU(), nn.Dropout(dropout))
+            for inputs, outputs in itertools.pairwise(widths)
+        ]
+        self.network = nn.Sequential(*itertools.chain(*layers))
+        self.values, self.offsets = nn.Linear(width, count * dim), nn.Linear(width, count)
+        self.turn = silent(width, count * dim)
+        share = torch.linspace(0, 1, count)
+        self.blend = nn.Parameter(torch.stack([1 - share, share], -1))
+        self.log_scale = nn.Parameter(torch.tensor(_SCALE).log())
+        self.log_sharpness = nn.Parameter(torch.tensor(_SHARPNESS).log())
+        with torch.no_grad():
+            for layer in (self.values, self.offsets):
+                layer.weight.mul_(0.1)
+                layer.bias.zero_()
 
-    def force(self, z: Float[Tensor, "batch node dim"], query: Float[Tensor, "batch dim"]) -> Tensor:
-        """F(z, q), of the shape of z."""
-        query = query[:, None].expand_as(z)
-        return self.network(torch.cat([z, query, z * query], -1))
+    def pull(self, stretches: Stretches) -> Callable[[Float[Tensor, "batch node dim"]], Tensor]:
+        """F as a function of z, of the shape of z."""
+        found = self.network(stretches.boundary())
+        value = self._values(stretches, found)
+        key = value + self.turn(found).unflatten(-1, (self.count, self.dim))
+        offset = self.offsets(found)[:, None]
+        scale, sharpness = self.log_scale.exp(), self.log_sharpness.exp()
+
+        def force(z: Float[Tensor, "batch node dim"]) -> Float[Tensor, "batch node dim"]:
+            return scale * (sharpness * (z @ key.mT + offset)).softmax(-1) @ value
+
+        return force
+
+    def station_path(self, stretches: Stretches) -> Float[Tensor, "batch node dim"]:
+        """The path by way of all values in their order."""
+        return by_way_of(self._values(stretches, self.network(stretches.boundary())), stretches.fraction())
+
+    def _values(self, stretches: Stretches, found: Float[Tensor, "batch width"]) -> Float[Tensor, "batch value dim"]:
+        ends = torch.stack([stretches.start, stretches.stop], 1)
+        return in_unit_ball(self.blend @ ends + self.values(found).unflatten(-1, (self.count, self.dim)))
 
     def step(self, stretches: Stretches, z: Float[Tensor, "batch node dim"]) -> Float[Tensor, "batch node dim"]:
         """The preconditioned step at z, tangent, 0 in the padding: where it is 0 the forces balance."""
-        return self._step(_string(stretches), stretches.query, z)
+        return self._step(_string(stretches), self.pull(stretches), z)
 
     def _step(
-        self, string: FrameString, query: Float[Tensor, "batch dim"], z: Float[Tensor, "batch node dim"]
+        self, string: FrameString, pull: Callable[[Tensor], Tensor], z: Float[Tensor, "batch node dim"]
     ) -> Float[Tensor, "batch node dim"]:
         # Not `string.energy`, whose gradient has none of its own at coincident points; padding lies on the far anchor.
         stiffness = string.stiffness[..., None]
         chain = torch.cat([string.start[:, None], z, string.stop[:, None]], 1)
         onward, back = sphere.log(chain[:, :-1], chain[:, 1:]), sphere.log(chain[:, 1:], chain[:, :-1])
         tension = stiffness[:, 1:] * onward[:, 1:] + stiffness[:, :-1] * back[:, :-1]
-        total = tension + self.coupling * string.weight[..., None] * sphere.tangent(z, self.force(z, query))
+        total = tension + self.coupling * string.weight[..., None] * sphere.tangent(z, pull(z))
         return sphere.tangent(z, string.green @ total)
 
     def balance(
         self, stretches: Stretches, *, iterations: int
     ) -> tuple[Float[Tensor, "batch node dim"], Float[Tensor, "batch"]]:
         """The path with the shortest steps that was found, and the largest step of any of its nodes, radians."""
-        exists, string = stretches.mask()[..., None], _string(stretches)
+        exists, string, pull = stretches.mask()[..., None], _string(stretches), self.pull(stretches)
         z = best = stretches.geodesic()
         best_step = torch.zeros_like(z)
         shortest = torch.full_like(z[:, 0, 0], torch.inf)
         pace = torch.ones_like(shortest)
         past: list[tuple[Tensor, Tensor]] = []
         for iteration in range(iterations + 1):
-            step = self._step(string, stretches.query, z)
+            step = self._step(string, pull, z)
             size = step.norm(dim=-1).amax(-1)
             better = size < shortest
             best, best_step = _where(better, z, best), _where(better, step, best_step)
@@ -151,13 +202,13 @@ class ForceField(LearnedInterpolator):
         penalty alone, s^2/(1 + s^2) of the step s that is left at each of its nodes, which bends the force and not the
         path. Without the penalty a network learns to be right after so many steps, and not where forces balance.
         """
-        exists, string, query = stretches.mask()[..., None], _string(stretches), stretches.query
+        exists, string, pull = stretches.mask()[..., None], _string(stretches), self.pull(stretches)
         with torch.no_grad():
             start, residual = self.balance(stretches, iterations=self.warm_steps)
         path = start
         for _ in range(self.unrolled_steps):
-            path = torch.where(exists, sphere.exp(path, shorten(TRAINING_PACE * self._step(string, query, path))), path)
-        left = torch.where(exists, self._step(string, query, start), 0.0).square().sum(-1)
+            path = torch.where(exists, sphere.exp(path, shorten(TRAINING_PACE * self._step(string, pull, path))), path)
+        left = torch.where(exists, self._step(string, pull, start), 0.0).square().sum(-1)
         penalty = self.residual_weight * (left / (1 + left)).sum() / exists.sum()
         return _where(residual < NEAR, path, start), penalty
 

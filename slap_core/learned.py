@@ -64,6 +64,10 @@ class LearnedInterpolator(nn.Module, PyTorchModelHubMixin, abc.ABC):
         path = self.recover(stretches)
         return path, path.new_zeros(())
 
+    def station_path(self, stretches: Stretches) -> Float[Tensor, "batch node dim"] | None:
+        """The path to compare with the target in the first part of training; None for methods that have no such."""
+        return None
+
     def solve(self, stretches: Stretches) -> tuple[Float[Tensor, "batch node dim"], Bool[Tensor, "batch"]]:
         """Unit latents at the nodes, and which stretches are solutions to within the tolerance."""
         path = self.recover(stretches)

@@ -32,15 +32,17 @@ class DirectRegressor(LearnedInterpolator):
         dim: dimensions of the latent space.
         width: units of each hidden layer.
         depth: hidden layers.
+        dropout: share of the hidden units that is left out in training.
     """
 
     method = "Regressor"
 
-    def __init__(self, dim: int, *, width: int = 256, depth: int = 3) -> None:
+    def __init__(self, dim: int, *, width: int = 512, depth: int = 3, dropout: float = 0.1) -> None:
         super().__init__(dim)
         self.boundary = nn.Linear(3 * dim + 1, width)
         self.moment = nn.Linear(MOMENT_FEATURES, width * depth, bias=False)
         self.hidden = nn.ModuleList(nn.Linear(width, width) for _ in range(depth - 1))
+        self.dropout = nn.Dropout(dropout)
         self.head = silent(width, dim)
 
     def recover(self, stretches: Stretches) -> Float[Tensor, "batch node dim"]:
@@ -49,7 +51,7 @@ class DirectRegressor(LearnedInterpolator):
         time, *later = self.moment(moments(stretches.fraction())).chunk(1 + len(self.hidden), -1)
         x = nn.functional.silu(self.boundary(stretches.boundary())[:, None] + time)
         for layer, time in zip(self.hidden, later, strict=True):
-            x = x + nn.functional.silu(layer(x) + time)
+            x = x + self.dropout(nn.functional.silu(layer(x) + time))
         return stretches.corrected(self.head(x))
 
 

@@ -74,9 +74,12 @@ class Stretches:
         return (self.gaps.elapsed / self.gaps.length[:, None]).to(self.start)
 
     def boundary(self) -> Float[Tensor, "batch feature"]:
-        """What is known of each stretch: a, b (zero where the far end is free), the query, and whether it is free."""
+        """What is known of each stretch: a, b (zero where the far end is free), the query, and whether it is free.
+
+        The latents are four times as long: coordinates of unit vectors are small for a network.
+        """
         free = self.free()[:, None]
-        return torch.cat([self.start, self.stop * (1 - free), self.query, free], -1)
+        return torch.cat([4 * self.start, 4 * self.stop * (1 - free), 4 * self.query, free], -1)
 
     def geodesic(self) -> Float[Tensor, "batch node dim"]:
         """SLERP in a gap, rest on a free end."""

@@ -23,7 +23,7 @@ def unit(*shape, seed=0, dtype=torch.float64):
 def network(seed=0, *, gain=3.0, **options):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        potential = AttractorPotential(DIM, **{"count": 4, "width": 9, **options}).double()
+        potential = AttractorPotential(DIM, **{"count": 4, "width": 9, **options}).double().eval()
     with torch.no_grad():
         potential.scale.fill_(2.5)
         potential.shift.fill_(0.3)
@@ -32,7 +32,8 @@ def network(seed=0, *, gain=3.0, **options):
 
 
 def by_definition(potential, z, query, start, stop):
-    x = torch.cat([query, start, stop, (start - stop).norm()[None]])
+    far = (start - stop).norm()[None]
+    x = torch.cat([4 * query, 4 * start, 4 * stop, far, (far == 0).to(far)])
     found = potential.network(x).view(potential.count, DIM + 1)
     y = potential.blend[:, :1] * start + potential.blend[:, 1:] * stop + found[:, :-1]
     centre = y / (1 + (y * y).sum(1, keepdim=True)).sqrt()
@@ -145,6 +146,27 @@ def test_it_is_calibrated_saved_and_solved_like_any_potential(tmp_path):
 def test_impossible_networks_are_refused(name, value, unhooked):
     with pytest.raises(ValueError, match="of at least 1 and a sharpness above 0, got"):
         AttractorPotential(DIM, **{name: value})
+
+
+def test_the_path_by_stations_passes_all_attractors_in_their_order():
+    potential = network(count=4)
+    query, start, stop = (unit(3, DIM, seed=seed) for seed in (1, 2, 3))
+    question = potential.in_gaps(query, start, stop)
+    centre = sphere.normalize(potential.asked(query, question).centre)
+    at = torch.tensor([0.0, 1 / 3, 2 / 3, 1.0], dtype=torch.float64).expand(3, -1)
+    torch.testing.assert_close(potential.stations(question, at), centre)
+    near = potential.stations(question, at[:, 1:2] + 1e-6)
+    torch.testing.assert_close(near, centre[:, 1:2], atol=1e-5, rtol=0)
+    with pytest.raises(ValueError, match="needs at least 2 of them, got 1; train without stations"):
+        network(count=1).stations(question, at)
+
+
+def test_a_gap_with_one_anchor_is_told_from_one_between_equals():
+    potential = network()
+    query, start = unit(DIM, seed=1), unit(DIM, seed=2)
+    alone = potential.asked(query, potential.in_gaps(query, start, start)).centre
+    between = potential.asked(query, potential.in_gaps(query, start, sphere.exp(start, 1e-9 * unit(DIM)))).centre
+    assert float((alone - between).detach().norm()) > 1e-3
 
 
 def test_questions_of_another_size_are_refused(unhooked):

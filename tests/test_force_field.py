@@ -25,28 +25,50 @@ def bumps(z, query):
 
 
 def gradient_of(potential):
-    def force(z, query):
-        with torch.enable_grad():
-            leaf = z.detach().requires_grad_(True)
-            return torch.autograd.grad(potential(leaf, query[:, None]).sum(), leaf)[0]
+    def pull(rows):
+        def force(z):
+            with torch.enable_grad():
+                leaf = z.detach().requires_grad_(True)
+                return torch.autograd.grad(potential(leaf, rows.query[:, None]).sum(), leaf)[0]
 
-    return force
+        return force
+
+    return pull
 
 
 @pytest.mark.parametrize("coupling", [0.3, 1.0])
 def test_a_force_with_a_potential_finds_the_path_of_least_action(coupling):
     network = quiet(ForceField, coupling=coupling)
-    network.force = gradient_of(bumps)
+    network.pull = gradient_of(bumps)
     found = network(SEEN, TIMES, QUERIES)
     expected = LeastAction(bumps, coupling=coupling, discretisation="frames")(SEEN, TIMES, QUERIES)
     assert found.result is expected.result is Result.CONVERGED
     torch.testing.assert_close(found.points, expected.points, atol=1e-4, rtol=0)
 
 
+def test_with_the_keys_of_attractors_it_is_the_least_action_among_them():
+    network = loud(ForceField, coupling=1.0)
+    with torch.no_grad():
+        network.turn.weight.zero_()
+        network.turn.bias.zero_()
+        network.log_scale.fill_(0.5)
+    rows = stretches()
+
+    def height(z, query):  # the potential whose gradient that force is
+        found = network.network(rows.boundary())
+        value = network._values(rows, found)
+        sharpness = network.log_sharpness.exp()
+        logits = sharpness * (z @ value.mT + network.offsets(found)[:, None])
+        return network.log_scale.exp() * logits.logsumexp(-1) / sharpness
+
+    z = rows.geodesic()
+    torch.testing.assert_close(network.pull(rows)(z), gradient_of(height)(rows)(z))
+
+
 def test_a_constant_force_bends_a_short_path_to_a_parabola():
     ends = sphere.exp(unit(DIM), torch.tensor([[0.0], [1.0]]) * 1e-3 * sphere.tangent(unit(DIM), unit(DIM, seed=1)))
     network, pull = quiet(ForceField), 1e-3 * sphere.tangent(unit(DIM), unit(DIM, seed=2))
-    network.force = lambda z, query: pull.expand_as(z)
+    network.pull = lambda rows: lambda z: pull.expand_as(z)
     seen = Latents(ends, torch.tensor([0.0, 2.0], dtype=torch.float64))
     times = torch.tensor([0.3, 0.9, 1.7], dtype=torch.float64)
     s = (times / 2)[:, None]
@@ -58,7 +80,7 @@ def test_a_force_that_no_potential_has_is_balanced():
     network = quiet(ForceField)
     turn = torch.zeros(DIM, DIM, dtype=torch.float64)
     turn[0, 1], turn[1, 0] = 3.0, -3.0
-    network.force = lambda z, query: z @ turn
+    network.pull = lambda rows: lambda z: z @ turn
     rows = stretches()
     path, residual = network.balance(rows, iterations=100)
     assert (residual < 1e-5).all()
@@ -76,7 +98,7 @@ def test_padding_stays_where_it_is():
 
 def test_what_does_not_converge_says_so_and_is_finite():
     network = quiet(ForceField, max_iterations=5)
-    network.force = lambda z, query: 300 * torch.sin(40 * z.flip(-1))
+    network.pull = lambda rows: lambda z: 300 * torch.sin(40 * z.flip(-1))
     solution = network(SEEN, TIMES)
     assert solution.result is Result.NOT_CONVERGED
     assert bool(solution.points.isfinite().all())

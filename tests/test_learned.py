@@ -25,6 +25,7 @@ def close(kind, found, expected):
     torch.testing.assert_close(found, expected, atol=1e-4 if kind in (LatentODE, ForceField) else 1e-9, rtol=0)
 
 
+@pytest.mark.parametrize("kind", [one for one in KINDS if one is not ForceField], ids=lambda kind: kind.__name__)
 def test_before_training_it_is_slerp(kind):
     solution = quiet(kind)(SEEN, TIMES, QUERIES[0])
     torch.testing.assert_close(solution.points, Slerp()(SEEN, TIMES).points)

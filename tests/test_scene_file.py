@@ -33,6 +33,16 @@ def test_what_is_kept_comes_back(file):
         assert len(again[split].select(torch.tensor([1]))) == 1
 
 
+def test_layers_that_were_not_drawn_stay_away(tmp_path):
+    file = tmp_path / "scenes.safetensors"
+    bare = dataclasses.replace(scenes(3), observed=None, empty=None)
+    scene_file.save_scenes(file, {"train": bare}, ORIGIN, WORDS)
+    again = scene_file.load_scenes(file, ORIGIN, WORDS)["train"]
+    assert again.observed is None
+    assert again.empty is None
+    assert torch.equal(again.target, bare.target)
+
+
 def test_scenes_drawn_from_anything_else_are_refused(file):
     with pytest.raises(ValueError, match=r"scenes\.safetensors should hold .*'image_size': 96.*got .*remove it"):
         scene_file.load_scenes(file, {**ORIGIN, "image_size": 96}, WORDS)

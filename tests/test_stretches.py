@@ -14,7 +14,8 @@ def test_a_network_is_told_the_anchors_the_query_and_how_far_it_is():
     rows = Stretches.of(SEEN.points, gaps, QUERIES[[0, 1, 2, 0]])
     assert len(rows) == 4
     assert rows.gaps.free.tolist() == [True, False, False, True]
-    expected = torch.cat([SEEN.points[1], SEEN.points[2], QUERIES[2], torch.zeros(1, dtype=torch.float64)])
+    latents = 4 * torch.cat([SEEN.points[1], SEEN.points[2], QUERIES[2]])
+    expected = torch.cat([latents, torch.zeros(1, dtype=torch.float64)])
     assert torch.equal(rows.boundary()[2], expected)
     assert torch.equal(rows.boundary()[3, DIM : 2 * DIM], torch.zeros(DIM, dtype=torch.float64))
     torch.testing.assert_close(rows.fraction()[2], torch.tensor([0.25, 0.55, 0.85], dtype=torch.float64))

@@ -123,6 +123,58 @@ def test_batches_are_functions_of_seed_and_step():
     assert torch.equal(whole[2].coupling, later[0].coupling)
     assert bool(((whole[0].coupling >= 0.2) & (whole[0].coupling <= 0.8)).all())
     assert set(whole[0].query.tolist()) == {0, 1}
+    assert [batch.elsewhere for batch in whole] == [True, False, False]
+
+
+def test_stations_are_taught_first_and_to_attractors_only():
+    lessons = lessons_of_noise().train
+
+    def solved(**options):
+        return [batch.solved for batch in through_solver.batches(lessons, SolverSettings(steps=4, **options), 0)]
+
+    assert solved(stations=0.5) == [False, False, True, True]
+    assert solved(stations=0.0) == solved(stations=0.5, form="perceptron") == [True] * 4
+
+
+def test_an_excerpt_is_the_exercises_alone_and_noise_moves_both_sides_of_a_free_end_alike():
+    gaps = find_gaps([1.0, 3.0], [0.2, 0.6, 1.5, 2.0, 3.5])  # a free end on either side
+    lessons = Exercises(
+        anchors=unit(2, DIM),
+        gaps=gaps,
+        target=unit(3, gaps.elapsed.shape[1], DIM, seed=1),
+        weight=torch.ones(3, gaps.elapsed.shape[1]),
+        queries=unit(3, 2, DIM, seed=2),
+        subject=torch.tensor([5, 6, 7]),
+    )
+    index = torch.tensor([2, 0, 1, 2])
+    for noise in (0.0, 0.3):
+        found = through_solver.excerpt(lessons, index, noise=noise, generator=torch.Generator().manual_seed(0))
+        assert found.subject.tolist() == [7, 5, 6, 7]
+        assert torch.equal(found.target, lessons.target[index])
+        assert torch.equal(found.gaps.elapsed, gaps.elapsed[index])
+        assert torch.equal(found.gaps.start == found.gaps.stop, gaps.free[index])
+        ends = [found.anchors[end] for end in (found.gaps.start, found.gaps.stop)]
+        before = [lessons.anchors[end[index]] for end in (gaps.start, gaps.stop)]
+        for new, old in zip(ends, before, strict=True):
+            far = sphere.distance(new, old)
+            assert bool((far < 1e-3).all() if not noise else ((far > 0.1) & (far < 0.6)).all())
+    assert float(sphere.distance(found.queries, lessons.queries[index]).min()) > 0.1
+
+
+def test_stations_learn_the_right_paths():
+    lessons = lessons_of_noise().train
+    settings = SolverSettings(steps=200, batch=6, stations=1.0, width=32)
+    potential = settings.network(DIM)
+    optimizer = torch.optim.Adam(potential.parameters(), lr=0.01)
+    drifts = []
+    for batch in through_solver.batches(lessons, settings, 0):
+        lesson = through_solver.excerpt(lessons, batch.index, noise=0.0, generator=torch.Generator())
+        loss = through_solver.station_drift(potential, lesson, batch.query)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        drifts.append(float(loss.detach()))
+    assert sum(drifts[-20:]) < 0.1 * sum(drifts[:20])
 
 
 @pytest.mark.parametrize(
@@ -130,6 +182,8 @@ def test_batches_are_functions_of_seed_and_step():
     [
         ({"coupling_low": 0.0}, "coupling_low must be above 0 and at most coupling_high"),
         ({"coupling_low": 0.9}, "coupling_low must be above 0 and at most coupling_high"),
+        ({"stations": 1.5}, "stations, a share of the steps, must lie in 0 to 1"),
+        ({"margin_every": 0}, "margin_every must be at least 1, got 0"),
         ({"margin_stretches": 99}, "margin_stretches must lie in 0 to 64"),
         ({"captions": "captions.csv"}, "captions need --videos"),
     ],

@@ -1,6 +1,5 @@
 """The rivals' trainer: its batches, its scores, and a short run of each method."""
 
-import dataclasses
 import itertools
 import json
 
@@ -10,22 +9,29 @@ from made_scenes import scenes
 from tiny import write_encoder
 
 from slap_core.pretrained import baseline_class, load_card
+from slap_core.shaping import drift
 from slap_core.training import rivals as trainer
 from slap_core.training import scene_file
 from slap_core.training.gap_scenes import QUERIES
+from slap_core.training.lessons import Lessons, stretches_of_scenes
 
 METHODS = ("latent_ode", "regressor", "autoregressive", "force_field")
 
 
+def lessons():
+    some = scenes()
+    return Lessons(stretches_of_scenes(some), stretches_of_scenes(some, elsewhere=0.0), QUERIES)
+
+
 def settings(method, out, **options):
-    values = {"steps": 60, "batch": 8, "warmup": 5, "learning_rate": 3e-3, "log_every": 30, "device": "cpu"}
+    values = {"steps": 120, "batch": 8, "warmup": 5, "learning_rate": 3e-3, "log_every": 30, "device": "cpu"}
+    values |= {"stations": 0.5, "noise": 0.0, "width": 64}
     return trainer.RivalSettings(method=method, out=out, **{**values, **options})
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_rival_learns_what_it_is_shown(method, tmp_path):
-    some = scenes()
-    model, scores = trainer.train(settings(method, tmp_path), some, some)
+    model, scores = trainer.train(settings(method, tmp_path), lessons())
     assert isinstance(model, baseline_class(method))
     assert not model.training
     slerp = scores["validation drift, SLERP"]
@@ -37,48 +43,49 @@ def test_every_rival_learns_what_it_is_shown(method, tmp_path):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_resumed_training_ends_with_the_same_weights(method, tmp_path, monkeypatch):
-    some = scenes()
+    some = lessons()
     options = {"steps": 4, "checkpoint_every": 2}
-    whole, _ = trainer.train(settings(method, tmp_path / "whole", **options), some, some)
+    whole, _ = trainer.train(settings(method, tmp_path / "whole", **options), some)
     partial = settings(method, tmp_path / "partial", resume=True, **options)
     draw = trainer.batches
     monkeypatch.setattr(trainer, "batches", lambda s, o, first: itertools.islice(draw(s, o, first), 3 - first))
     with pytest.raises(ValueError, match="ended before step 3"):
-        trainer.train(partial, some, some)
+        trainer.train(partial, some)
     monkeypatch.undo()
-    resumed, _ = trainer.train(partial, some, some)
+    resumed, _ = trainer.train(partial, some)
     for name, value in whole.state_dict().items():
         assert torch.equal(resumed.state_dict()[name], value), name
 
 
 def test_batches_are_functions_of_seed_and_step_and_ask_all_four_queries(tmp_path):
-    some, options = scenes(), settings("regressor", tmp_path, steps=40)
-    first, second = itertools.islice(trainer.batches(some, options, 0), 2)
-    again = next(trainer.batches(some, options, 1))
-    assert torch.equal(again[0].query, second[0].query)
-    assert not torch.equal(first[0].query, second[0].query)
-    asked = set()
-    for stretches, target in trainer.batches(some, options, 0):
-        # Which scene a row is can be told from its target, and which query from the scene's own four.
-        scene = (some.target[None] - target[:, None]).abs().amax((2, 3)).argmin(1)
-        torch.testing.assert_close(some.target[scene], target)
-        torch.testing.assert_close(some.anchors[2 * scene], stretches.start)
-        away = (some.queries[scene] - stretches.query[:, None]).abs().amax(-1)
-        assert (away.min(1).values == 0).all()
-        asked |= set(away.argmin(1).tolist())
-    assert asked == {0, 1, 2, 3}
+    some, options = lessons().train, settings("regressor", tmp_path, steps=40)
+    whole = list(trainer.batches(some, options, 0))
+    later = next(trainer.batches(some, options, 1))
+    assert torch.equal(later.index, whole[1].index)
+    assert torch.equal(later.query, whole[1].query)
+    assert not torch.equal(whole[0].index, whole[1].index)
+    assert [batch.early for batch in whole] == [True] * 20 + [False] * 20
+    assert set(torch.cat([batch.query for batch in whole]).tolist()) == {0, 1, 2, 3}
+    assert set(torch.cat([batch.index for batch in whole]).tolist()) == set(range(len(some)))
 
 
-def test_drift_counts_hidden_frames_and_scenes_alike():
+def test_what_is_asked_is_the_scenes_own_query():
+    some = lessons().train
+    query = torch.arange(len(some)) % 4
+    stretches = trainer.asked(some, query)
+    torch.testing.assert_close(stretches.query, some.queries[torch.arange(len(some)), query])
+    torch.testing.assert_close(stretches.start, some.anchors[::2])
+    torch.testing.assert_close(stretches.stop, some.anchors[1::2])
+
+
+def test_only_hidden_frames_are_scored():
     some = scenes(3)
+    judged, every = stretches_of_scenes(some, elsewhere=0.0), torch.arange(3)
     path = some.target.clone()
     path[:, 2] = -path[:, 2]  # not hidden
-    assert float(trainer.drift(path, some)) == pytest.approx(0, abs=1e-6)
+    assert float(drift(path, judged, every).abs().max()) == pytest.approx(0, abs=1e-6)
     path[1, 0] = -path[1, 0]
-    assert float(trainer.drift(path, some)) == pytest.approx(1 / 3)
-    hidden = some.hidden.clone()
-    hidden[1, 1] = False
-    assert float(trainer.drift(path, dataclasses.replace(some, hidden=hidden))) == pytest.approx(2 / 3)
+    torch.testing.assert_close(drift(path, judged, every), torch.tensor([0.0, 1.0, 0.0]), atol=1e-5, rtol=0)
 
 
 @pytest.mark.usefixtures("unhooked")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import shutil
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 from slap_core import sphere
 from slap_core.baselines import Oracle
+from slap_core.benchmarks.output import draw
 from slap_core.benchmarks.tunnel import beliefs, conditions, decisive, scores, settings_search, sweep, tables
 from slap_core.benchmarks.tunnel import cases as asked
 from slap_core.benchmarks.tunnel.methods import LANDSCAPES, ROWS, Landscape, methods
@@ -19,6 +21,7 @@ from slap_core.probe import Probe
 from slap_core.training.gap_scenes import query_pairs
 from slap_core.tunnel_world import OUTCOMES, sample, seeds, state
 from slap_core.types import Latents
+from slap_core.views.figures.tunnel import methods_figure, scan_figure
 
 DIM = 256
 
@@ -71,6 +74,12 @@ def test_a_belief_is_right_if_it_names_a_hidden_object_in_its_own_place():
     either = reading([True] * 3, [7, 7, 1], [0, 0, 3], [5, 2, 5])
     assert either.right(two, two.scored).tolist() == [True, False, False]
     assert either.names(7, 0).tolist() == [True, True, False]
+    named, placed = either.named_and_placed(two, two.scored)
+    assert named.tolist() == [True, True, True]
+    assert placed.tolist() == [True, True, True]  # where the other one is
+    named, placed = good.named_and_placed(one, one.scored)
+    assert named.tolist() == [True, True, False]
+    assert placed.tolist() == [True, False, True]
 
 
 def test_the_scores_of_the_answer_and_of_the_empty_frame_are_what_they_must_be():
@@ -81,9 +90,41 @@ def test_the_scores_of_the_answer_and_of_the_empty_frame_are_what_they_must_be()
     torch.testing.assert_close(found["presence"], torch.tensor([1.0, 0, 1, 0]).double(), atol=1e-5, rtol=0)
     torch.testing.assert_close(found["drift_relative"][[1, 3]], torch.ones(2).double(), atol=1e-5, rtol=0)
     absent = dict(zip(scores.MEASURED, scores.measure(path, case("empty"), probe), strict=True))
-    for name in ("presence", "drift_relative", "place_error"):
+    for name in ("presence", "drift_relative", "place_error", "named", "placed"):
         assert bool(absent[name].isnan().all())
     assert bool(absent["drift"].isfinite().all())
+
+
+def test_figures_show_every_method_and_the_papers_scan_apart():
+    scan = {
+        "couplings": [0.0, 0.1, 1.0],
+        "accuracy": [[0.3, 0.2, 0.4], [0.6, 0.5, 0.7], [0.2, 0.1, 0.3]],
+        "drift": [[0.2, 0.1, 0.3]] * 3,
+        "unconverged": [0.0, 0.0, 0.2],
+        "regimes": ["ballistic", "resonance", "chaos"],
+        "best": 0.1,
+    }
+    figure = scan_figure({"slap": scan, "slap_paper": scan | {"unconverged": [0.0] * 3}})
+    names = [trace.name for trace in figure.data if trace.name]
+    assert "the paper's figures, on its own data" in names
+    assert sum("trained" in name for name in names) == 4
+    assert list(figure.data[1].y) == [0.3, 0.6, 0.2]
+    lost = next(trace for trace in figure.data if trace.name == "over 1 % of the paths not found")
+    assert list(lost.y) == [0.2]
+    groups = {"all": [0.5, 0.4, 0.6], "basic": [0.7, 0.6, 0.8], "worst": [0.1, 0.0, 0.2]}
+    figure = methods_figure({"slap": groups, "slerp": groups})
+    assert [list(trace.y) for trace in figure.data] == [["slerp", "slap"]] * 3
+    assert list(figure.data[0].error_x.array) == pytest.approx([0.1, 0.1])
+
+
+def test_a_figure_is_drawn_as_a_page_and_as_a_picture(tmp_path, monkeypatch, capsys):
+    figure = methods_figure({"slap": {"all": [0.5, 0.4, 0.6], "basic": [0.7, 0.6, 0.8], "worst": [0.1, 0.0, 0.2]}})
+    assert [path.name for path in draw(tmp_path, "some", figure)] == ["some.html", "some.svg"]
+    assert "<svg" in (tmp_path / "some.svg").read_text()
+    assert "the four basic ones" in (tmp_path / "some.html").read_text()
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    assert [path.name for path in draw(tmp_path / "bare", "some", figure)] == ["some.html"]
+    assert "that takes kaleido" in capsys.readouterr().out
 
 
 def test_conjured_is_what_was_asked_for_and_is_not_there(monkeypatch):

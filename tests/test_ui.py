@@ -161,7 +161,9 @@ def page(tmp_path_factory):
         {"file": "gone.mp4", "title": "Gone", "query": "", "note": ""},
     ]
     (folder / "clips.json").write_text(json.dumps(clips))
-    return layout.build_page(steps=steps, examples=folder)
+    (folder / "findings.md").write_text("The landscape *wins* some.")
+    (folder / "tunnel_methods.svg").write_text("<svg/>")
+    return layout.build_page(steps=steps, examples=folder, figures=folder)
 
 
 def test_page_has_the_stable_ids(page):
@@ -185,8 +187,17 @@ def test_examples_that_are_missing_are_not_offered_and_titles_are_escaped(page):
 
 
 def test_page_without_examples_is_built(tmp_path):
-    page = layout.build_page(steps=steps, examples=tmp_path)
+    page = layout.build_page(steps=steps, examples=tmp_path, figures=tmp_path)
+    assert "findings" not in {block.elem_id for block in page.blocks.values()}
     assert not next(block for block in page.blocks.values() if block.elem_id == "examples").visible
+
+
+def test_what_was_measured_is_told_with_the_figures_that_are_there(page):
+    values = [str(getattr(block, "value", "")) for block in page.blocks.values()]
+    assert "The landscape *wins* some." in values
+    shown = next(value for value in values if "tunnel_methods.svg" in value)
+    assert "95 % intervals" in shown
+    assert "tunnel_resonance.svg" not in shown
 
 
 def test_defaults_of_the_page_are_those_of_the_library(page):
@@ -213,12 +224,13 @@ def test_limits_beside_the_upload_are_the_decoder_s():
 
 def test_launch_settings_are_closed(tmp_path):
     root = pathlib.Path(layout.__file__).parents[2]
-    settings = serving.launch_settings(root / "assets" / "clips", private=root)
+    clips, figures = root / "assets" / "clips", root / "assets" / "figures"
+    settings = serving.launch_settings(clips, figures, private=root)
     for name, value in {"share": False, "show_error": False, "ssr_mode": False, "strict_cors": True}.items():
         assert settings[name] is value
     assert settings["max_file_size"] == "100mb"
     assert str(root / "slap_core") in settings["blocked_paths"]
-    assert settings["allowed_paths"] == [str(root / "assets" / "clips")]
+    assert settings["allowed_paths"] == [str(clips), str(figures)]
 
 
 def test_browser_files_name_no_other_host():

@@ -1,12 +1,15 @@
 """What benchmarks leave behind: tables in Markdown, and the files of a run."""
 
 import csv
+import importlib.util
 import json
+import os
 import pathlib
+import shutil
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["markdown_table", "write"]
+__all__ = ["draw", "markdown_table", "write"]
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -36,3 +39,24 @@ def write(
             writer.writeheader()
             writer.writerows(rows)
     print(text)
+
+
+def draw(folder: pathlib.Path, name: str, figure: Any) -> list[pathlib.Path]:
+    """Write NAME.html, with plotly's script beside it, and NAME.svg where kaleido and a Chromium are installed.
+
+    Args:
+        folder: made if it is not there.
+        name: of the figure.
+        figure: of plotly.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    page, picture = folder / f"{name}.html", folder / f"{name}.svg"
+    figure.write_html(page, include_plotlyjs="directory")
+    browser = next((found for kind in ("chromium", "google-chrome", "chrome") if (found := shutil.which(kind))), None)
+    if browser is None or importlib.util.find_spec("kaleido") is None:
+        print(f"{picture.name} is not drawn: that takes kaleido (pip install kaleido) and Chromium.")
+        return [page]
+    os.environ.setdefault("BROWSER_PATH", browser)  # where kaleido looks
+    # A picture stands on pages of any colour.
+    figure.update_layout(paper_bgcolor="white").write_image(picture, width=820)
+    return [page, picture]

@@ -1,6 +1,7 @@
 """Scenes in which something hides for a while, in the latents of an encoder: what paths through gaps are learned from.
 
-One stretch of each Tunnel World scene, bounded by frames in which an actor shows. What is to be recovered there are
+One stretch of each Tunnel World scene, bounded by frames in which an actor shows, whole where it ever does: who is to
+say what hides has to have seen it. For training some of them show a part of it only. What is to be recovered there are
 the latents of the *cut-away* frames, in which the hidden actor is drawn over what hides it; what is given are latents
 of *observed* frames. Where an actor never comes out again (or was hidden from the start) there is one anchor only.
 
@@ -35,6 +36,8 @@ HIDDEN: Final = 0.01
 """An actor hides where no more than this share of it shows in the observed frame..."""
 IN_PICTURE: Final = 0.2
 """... though this share would without the occluder."""
+WHOLE: Final = 0.9
+"""An actor shows whole where at least this share of it does."""
 GENERIC: Final = ("an object", "something")
 _CHANNEL: Final = 1100
 """Of the hash that draws margins, empty stretches and words: none of those that Tunnel World uses."""
@@ -50,10 +53,10 @@ class GapScenes:
     """One stretch of each scene between its anchors, each in units of its own length."""
     target: Float[Tensor, "scene node dim"]
     """Latents of the cut-away frames."""
-    observed: Float[Tensor, "scene node dim"]
-    """Latents of what the camera saw in their place."""
-    empty: Float[Tensor, "scene node dim"]
-    """Latents of the same moments without actors."""
+    observed: Float[Tensor, "scene node dim"] | None
+    """Latents of what the camera saw in their place; None if they were not drawn."""
+    empty: Float[Tensor, "scene node dim"] | None
+    """Latents of the same moments without actors; None if they were not drawn."""
     hidden: Bool[Tensor, "scene node"]
     """Where an actor is hidden, or, in an empty scene, might have been: what is scored."""
     queries: Float[Tensor, "scene query dim"]
@@ -86,15 +89,20 @@ class GapScenes:
         at = index.to(self.target.device)
         gaps = self.gaps.select(index.cpu())
         width = gaps.elapsed.shape[1]
-        padded = {name: getattr(self, name)[at, :width] for name in ("target", "observed", "empty", "hidden", "place")}
+        names = ("target", "observed", "empty", "hidden", "place")
+        padded = {name: None if (all_ := getattr(self, name)) is None else all_[at, :width] for name in names}
         rest = {name: getattr(self, name)[at] for name in ("queries", "outcome", "kind", "colour", "seed")}
         return GapScenes(anchors=self.anchors, gaps=gaps, **padded, **rest)
 
 
 def _stretch(
-    hidden: Bool[Tensor, "time"], shown: Bool[Tensor, "time"], u: Float[Tensor, "3"]
+    hidden: Bool[Tensor, "time"], shown: Float[Tensor, "time"], share: float, u: Float[Tensor, "3"]
 ) -> tuple[int, int, int | None, int | None]:
-    """First and last frame of the longest hidden run, and the anchors around it, None where there is none."""
+    """First and last frame of the longest hidden run, and the anchors around it, None where there is none.
+
+    An anchor shows at least this share of an actor, or else the most that is ever shown on its side; it lies up to two
+    frames further out than it must.
+    """
     time = len(hidden)
     if not bool(hidden.any()):  # nothing came: a stretch like the others
         length = 4 + int(u[0] * (min(32, time - 6) - 4))
@@ -104,19 +112,38 @@ def _stretch(
     starts, ends = (edges == 1).nonzero().flatten(), (edges == -1).nonzero().flatten() - 1
     longest = int((ends - starts).argmax())
     first, last = int(starts[longest]), int(ends[longest])
-    # An anchor shows the actor; it lies up to two frames further out than it must.
-    before = shown[:first].nonzero().flatten()
-    after = shown[last + 1 :].nonzero().flatten() + last + 1
+
+    def showing(side: Float[Tensor, "some"]) -> Int64[Tensor, "showing"]:
+        most = float(side.max()) if len(side) else 0.0
+        return (side >= min(share, most)).nonzero().flatten() if most > IN_PICTURE else side.new_zeros(0).long()
+
+    before, after = showing(shown[:first]), showing(shown[last + 1 :]) + last + 1
     left = int(before[max(len(before) - 1 - int(u[0] * 3), 0)]) if len(before) else None
     right = int(after[min(int(u[1] * 3), len(after) - 1)]) if len(after) else None
     return first, last, left, right
 
 
-def _moments(first: int, last: int, left: int | None, right: int | None, most: int) -> Int64[Tensor, "node"]:
-    """The dropped frames, at most so many, evenly over the stretch; both of its outermost ones where an end is free."""
+def _moments(
+    first: int, last: int, left: int | None, right: int | None, u: Float[Tensor, "most"] | int
+) -> Int64[Tensor, "node"]:
+    """The dropped frames, at most so many; both of the stretch's outermost ones where an end is free.
+
+    Evenly over the stretch, or, for numbers u, one of each of as many parts of it.
+    """
     low = first if left is None else left + 1
     high = last if right is None else right - 1
-    return torch.linspace(low, high, min(most, high - low + 1)).round().long()
+    most = u if isinstance(u, int) else len(u)
+    if most >= high - low + 1:
+        return torch.arange(low, high + 1)
+    if isinstance(u, int):
+        return torch.linspace(low, high, most).round().long()
+    edges = torch.linspace(low, high + 1, most + 1, dtype=torch.float64)
+    found = (edges[:-1] + u.double() * edges.diff()).floor().clamp(low, high).long()
+    if left is None:
+        found[0] = low
+    if right is None:
+        found[-1] = high
+    return found.unique()
 
 
 Pair = tuple[int, int]
@@ -171,6 +198,9 @@ def draw_gap_scenes(
     outcomes: Sequence[str] | None = None,
     held_out: str = "none",
     most: int = 12,
+    evenly: bool = True,
+    parts: float = 0.0,
+    layers: Sequence[str] = ("observed", "empty"),
     size: int = 96,
     change: Callable[[Scenes], Scenes] | None = None,
 ) -> GapScenes:
@@ -181,16 +211,21 @@ def draw_gap_scenes(
         seeds: of the scenes; see `tunnel_world.SPLITS`.
         outcomes: these in turn; by default what the seeds draw.
         held_out: as for `tunnel_world.sample`.
-        most: dropped frames of a stretch, evenly over it where there are more.
+        most: dropped frames of a stretch, where there are more.
+        evenly: over the stretch, or at random, one in each of as many parts of it.
+        parts: share of the scenes whose anchors need not show more than a fifth of an actor.
+        layers: what is encoded of the dropped frames besides the cut-away.
         size: pixels of a side.
         change: what is done to the scenes before they are drawn; by default nothing.
 
     Raises:
-        ValueError: if `most` is below 1, or for what `tunnel_world.sample` refuses.
+        ValueError: if `most` is below 1 or a layer unknown, or for what `tunnel_world.sample` refuses.
     """
     if most < 1:
         raise ValueError(f"A stretch needs at least 1 dropped frame, got most={most}.")
-    parts = []
+    if not set(layers) <= {"observed", "empty"}:
+        raise ValueError(f"The layers besides the cut-away are observed and empty, got {', '.join(layers)}.")
+    found = []
     for k, part in enumerate(seeds.to(encoder.device).split(32)):
         if outcomes is None:
             scenes = [sample(part, held_out=held_out)]
@@ -199,26 +234,38 @@ def draw_gap_scenes(
             which = [(name, (turn == i).nonzero().flatten().to(part.device)) for i, name in enumerate(outcomes)]
             scenes = [sample(part[at], outcome=name, held_out=held_out) for name, at in which if len(at)]
         scenes = scenes if change is None else [change(some) for some in scenes]
-        parts += [_encode(encoder, some, most=most, size=size) for some in scenes]
-    return _joined(parts)
+        how = {"most": most, "evenly": evenly, "parts": parts, "layers": layers, "size": size}
+        found += [_encode(encoder, some, **how) for some in scenes]
+    return _joined(found)
 
 
-def _encode(encoder: OpenClipEncoder, scenes: Scenes, *, most: int, size: int) -> list[dict[str, Tensor]]:
+def _encode(
+    encoder: OpenClipEncoder,
+    scenes: Scenes,
+    *,
+    most: int,
+    evenly: bool,
+    parts: float,
+    layers: Sequence[str],
+    size: int,
+) -> list[dict[str, Tensor | None]]:
     device = scenes.seed.device
     everything = torch.arange(scenes.frames, device=device).expand(len(scenes), -1)
     seen = render(scenes, everything, size=24, layers=())
     comes = scenes.actor[:, None]
     hides = comes & (seen.visible_fraction <= HIDDEN) & (seen.cut_away_fraction > IN_PICTURE)
-    shows = (comes & (seen.visible_fraction > IN_PICTURE)).any(-1).cpu()
-    away = hides.any(-1).cpu() & ~shows
+    shown = torch.where(comes, seen.visible_fraction, 0.0).amax(-1).cpu()
+    away = hides.any(-1).cpu() & (shown <= IN_PICTURE)
     place = torch.where(hides, place_of(seen.state.x), -1)
-    draws = counter.uniform(scenes.seed, _CHANNEL, 3).cpu()
+    draws = counter.uniform(scenes.seed, _CHANNEL, 4).cpu()
+    share = torch.where(draws[:, 3] < parts, IN_PICTURE, WHOLE).tolist()
+    moments_drawn = counter.uniform(scenes.seed, _CHANNEL + 2, most).cpu()
     rows, moments = [], []
     for row in range(len(scenes)):
-        first, last, left, right = _stretch(away[row], shows[row], draws[row])
+        first, last, left, right = _stretch(away[row], shown[row], share[row], draws[row, :3])
         if left is None and right is None:  # hidden from the first frame to the last: nothing to hold on to
             continue
-        dropped = _moments(first, last, left, right, most)
+        dropped = _moments(first, last, left, right, most if evenly else moments_drawn[row])
         anchors = [frame for frame in (left, right) if frame is not None]
         rows.append((row, dropped, anchors, first, last))
         moments.append(torch.cat([dropped, torch.tensor(anchors)]))
@@ -228,12 +275,19 @@ def _encode(encoder: OpenClipEncoder, scenes: Scenes, *, most: int, size: int) -
     longest = max(len(m) for m in moments)
     index = torch.stack([torch.cat([m, m[-1:].expand(longest - len(m))]) for m in moments]).to(device)
     chosen = torch.tensor([row for row, *_ in rows], device=device)
-    pictures = render(scenes.select(chosen), index, size=size, layers=("observed", "cut_away", "empty"))
-    real = torch.arange(longest, device=device) < torch.tensor([len(m) for m in moments], device=device)[:, None]
+    pictures = render(scenes.select(chosen), index, size=size, layers=("observed", "cut_away", *layers))
+    position = torch.arange(longest, device=device)
+    ends = torch.tensor([[len(m), len(m) - len(row[2])] for m, row in zip(moments, rows, strict=True)], device=device)
+    held = (position >= ends[:, 1:]) & (position < ends[:, :1])
+    dropping = position < ends[:, 1:]
     latents = {}
-    for layer in ("observed", "cut_away", "empty"):
-        found = torch.cat([encoder.images(some)[0] for some in getattr(pictures, layer)[real].split(256)])
-        latents[layer] = found.new_zeros(*real.shape, found.shape[-1]).masked_scatter(real[..., None], found)
+    for layer, wanted in (
+        ("observed", held | dropping if "observed" in layers else held),
+        ("cut_away", dropping),
+        *([("empty", dropping)] if "empty" in layers else []),
+    ):
+        found = torch.cat([encoder.images(some)[0] for some in getattr(pictures, layer)[wanted].split(256)])
+        latents[layer] = found.new_zeros(*wanted.shape, found.shape[-1]).masked_scatter(wanted[..., None], found)
     text = encoder.text([word for words in query_words(scenes.select(chosen)) for word in words])
     queries = text.to(device).unflatten(0, (len(rows), len(QUERIES)))
     found = []
@@ -246,8 +300,7 @@ def _encode(encoder: OpenClipEncoder, scenes: Scenes, *, most: int, size: int) -
                 "anchor_times": torch.tensor(anchors, dtype=torch.float64),
                 "times": dropped.double(),
                 "target": latents["cut_away"][k, :count],
-                "observed": latents["observed"][k, :count],
-                "empty": latents["empty"][k, :count],
+                **{layer: latents[layer][k, :count] if layer in layers else None for layer in ("observed", "empty")},
                 "hidden": (hides[row].any(-1) | none)[dropped] & ((dropped >= first) & (dropped <= last)).to(device),
                 "queries": queries[k],
                 "seed": scenes.seed[row],
@@ -260,7 +313,7 @@ def _encode(encoder: OpenClipEncoder, scenes: Scenes, *, most: int, size: int) -
     return found
 
 
-def _joined(parts: Sequence[list[dict[str, Tensor]]]) -> GapScenes:
+def _joined(parts: Sequence[list[dict[str, Tensor | None]]]) -> GapScenes:
     """All stretches in one batch."""
     rows = [row for part in parts for row in part]
     gaps = [find_gaps(row["anchor_times"], row["times"]) for row in rows]
@@ -275,8 +328,10 @@ def _joined(parts: Sequence[list[dict[str, Tensor]]]) -> GapScenes:
             ]
         )
 
-    def ordered(name: str, value: float | int | bool = 0.0) -> Tensor:
+    def ordered(name: str, value: float | int | bool = 0.0) -> Tensor | None:
         """As the solver counts: a free end before the first anchor backwards."""
+        if rows[0][name] is None:
+            return None
         table = padded(name, value)
         order = torch.arange(nodes).repeat(len(rows), 1)
         for k, gap in enumerate(gaps):

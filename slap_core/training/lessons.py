@@ -1,4 +1,4 @@
-"""What a potential is trained on through the solver: stretches to learn from, and others to be judged by.
+"""What a potential and its rivals are trained on: stretches to learn from, and others to be judged by.
 
 From Tunnel World, or from a folder of videos.
 """
@@ -6,18 +6,20 @@ From Tunnel World, or from a folder of videos.
 import dataclasses
 
 import torch
-from jaxtyping import Bool
+from jaxtyping import Bool, Int
 from torch import Tensor
 
+from slap_core import sphere
 from slap_core.encoders import OpenClipEncoder
+from slap_core.gaps import Gaps
 from slap_core.shaping import Exercises
 from slap_core.training.gap_scenes import QUERIES, GapScenes
 from slap_core.training.potential_settings import SolverSettings
-from slap_core.training.scene_file import gap_scenes
+from slap_core.training.scene_file import SceneSettings, gap_scenes
 from slap_core.training.video_folder import Folder, read_captions, read_folder, stretches_of_clips
 from slap_core.tunnel_world import COLOURS
 
-__all__ = ["Lessons", "lessons_of_folder", "lessons_of_scenes", "stretches_of_scenes"]
+__all__ = ["Lessons", "excerpt", "lessons_of_folder", "lessons_of_scenes", "stretches_of_scenes"]
 
 ELSEWHERE = 0.3
 """What the nodes at which nothing is hidden count together, in training."""
@@ -74,7 +76,30 @@ def stretches_of_scenes(scenes: GapScenes, *, elsewhere: float = ELSEWHERE) -> E
     )
 
 
-def lessons_of_scenes(encoder: OpenClipEncoder, settings: SolverSettings) -> Lessons:
+def excerpt(lessons: Exercises, index: Int[Tensor, "batch"], *, noise: float, generator: torch.Generator) -> Exercises:
+    """The exercises at `index` alone, with noise on their anchors and queries: what is learned by heart is no use."""
+    gaps, at, device = lessons.gaps.select(index), index.to(lessons.target.device), lessons.target.device
+    ends = torch.stack([lessons.anchors[end.to(device)] for end in (gaps.start, gaps.stop)], 1)
+    queries = lessons.queries[at]
+    if noise:
+        ends, queries = (
+            sphere.normalize(x + torch.randn(x.shape, generator=generator).to(x) * noise / x.shape[-1] ** 0.5)
+            for x in (ends, queries)
+        )
+    first = 2 * torch.arange(len(index))
+    alone = {name: getattr(gaps, name) for name in ("free", "elapsed", "length", "count", "soft")}
+    width = gaps.elapsed.shape[1]
+    return Exercises(
+        anchors=ends.flatten(0, 1),
+        gaps=Gaps.alone(start=first, stop=torch.where(gaps.free, first, first + 1), **alone),
+        target=lessons.target[at, :width],
+        weight=lessons.weight[at, :width],
+        queries=queries,
+        subject=lessons.subject[index],
+    )
+
+
+def lessons_of_scenes(encoder: OpenClipEncoder, settings: SceneSettings) -> Lessons:
     """Stretches of Tunnel World's training and validation scenes, from the settings' file where that exists.
 
     Raises:

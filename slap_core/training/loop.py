@@ -17,6 +17,7 @@ A trainer is a frozen dataclass of settings that extends `LoopSettings`, whose f
     losses = fit(model, objective, batches, settings)
 """
 
+import collections
 import contextlib
 import dataclasses
 import json
@@ -118,7 +119,8 @@ def fit(
     first, log = _restore(model, optimizer, settings)
     model.train()
     sums: dict[str, Tensor] = {}
-    counted, since = 0, time.perf_counter()
+    counted: collections.Counter[str] = collections.Counter()
+    since = time.perf_counter()
     iterator = iter(batches(first))
     for step in range(first, settings.steps):
         try:
@@ -128,24 +130,29 @@ def fit(
         rate = learning_rate(step, settings)
         for group in optimizer.param_groups:
             group["lr"] = rate
-        with torch.autocast(device.type, torch.bfloat16, enabled=settings.bf16):
-            losses = objective(batch, generator_of(settings.seed, step))
+        generator = generator_of(settings.seed, step)
+        with (
+            _global_generator(generator.initial_seed(), device),  # dropout takes no generator of its own
+            torch.autocast(device.type, torch.bfloat16, enabled=settings.bf16),
+        ):
+            losses = objective(batch, generator)
         optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()
         nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
         optimizer.step()
         # Sums stay on the device: reading them at every step would make a GPU wait.
-        sums = {name: value.detach().float() + sums.get(name, 0.0) for name, value in losses.items()}
-        counted += 1
+        sums |= {name: value.detach().float() + sums.get(name, 0.0) for name, value in losses.items()}
+        counted.update(losses.keys())
         done = step + 1
         if done % settings.log_every == 0 or done == settings.steps:
-            row = {name: float(value) / counted for name, value in sums.items()}
+            row = {name: float(value) / counted[name] for name, value in sums.items()}
             if not math.isfinite(row["loss"]):
                 raise ValueError(f"The loss is {row['loss']} at step {done}; lower the learning rate and resume.")
-            speed = counted / max(time.perf_counter() - since, 1e-9)
+            speed = counted["loss"] / max(time.perf_counter() - since, 1e-9)
             log.append({"step": done, **row, "learning_rate": rate, "steps_per_second": speed})
             print(_line(log[-1], settings.steps), flush=True)
-            sums, counted, since = {}, 0, time.perf_counter()
+            sums, since = {}, time.perf_counter()
+            counted.clear()
         if done % settings.checkpoint_every == 0 and done < settings.steps:
             _save(model, optimizer, done, log, settings)
     model.eval()
@@ -213,10 +220,17 @@ def generator_of(seed: int, step: int) -> torch.Generator:
     return torch.Generator().manual_seed((seed * 1_000_003 + step) % 2**63)
 
 
+@contextlib.contextmanager
+def _global_generator(seed: int, device: torch.device) -> Iterator[None]:
+    """The global generators seeded for a while, and then left as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield
+
+
 def initialise(build: Callable[[], Model], *, seed: int) -> Model:
     """What `build` makes with its initial weights drawn from `seed`; the global generator is left as it was."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+    with _global_generator(seed, torch.device("cpu")):
         return build()
 
 

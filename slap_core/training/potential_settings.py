@@ -31,6 +31,8 @@ class PotentialSettings(loop.LoopSettings):
     """Hidden layers."""
     count: int = 8
     """Attractors."""
+    dropout: float = 0.1
+    """Share of the hidden units of the perceptron that finds attractors that is left out while they are stations."""
     activation: ActivationName = "silu"
     """Smooth function between the layers of a perceptron of the latent."""
     spectral_norm: bool = False
@@ -38,10 +40,15 @@ class PotentialSettings(loop.LoopSettings):
     context: bool = False
     """Whether the potential is told the two anchors of the gap; attractors always are."""
 
+    @property
+    def attracts(self) -> bool:
+        """Whether the potential has attractors."""
+        return self.form == "attractors"
+
     def network(self, dim: int) -> Potential:
         """A new potential of these sizes."""
-        if self.form == "attractors":
-            return AttractorPotential(dim, count=self.count, width=self.width, depth=self.depth)
+        if self.attracts:
+            return AttractorPotential(dim, count=self.count, width=self.width, depth=self.depth, dropout=self.dropout)
         names = ("width", "depth", "activation", "spectral_norm", "context")
         return Potential(dim, **{name: getattr(self, name) for name in names})
 
@@ -54,16 +61,22 @@ class SolverSettings(SceneSettings, PotentialSettings):
         ValueError: for a value out of range, or captions without videos.
     """
 
+    width: int = 512
+    """Units of each hidden layer."""
+    depth: int = 3
+    """Hidden layers."""
     form: Literal["perceptron", "attractors"] = "attractors"
     """P as a perceptron of the latent, or by attractors that a perceptron finds (see `slap_core.attractors`)."""
     weight_decay: float = 0.05
     """Of AdamW."""
     noise: float = 0.3
     """Length of the random vector that is added to anchors and queries in every step, before they are normalised."""
-    steps: int = 3000
+    steps: int = 10_000
     """Steps of the optimiser."""
     batch: int = 64
     """Stretches per step."""
+    stations: float = 0.88
+    """Share of the steps, the first ones, in which attractors are taught to lie on the right paths, without solving."""
     learning_rate: float = 1e-3
     """The highest learning rate."""
     context: bool = True
@@ -76,6 +89,8 @@ class SolverSettings(SceneSettings, PotentialSettings):
     """a: of the margin over several starts."""
     margin_stretches: int = 4
     """Of a batch, those that are started elsewhere as well; 0 for none."""
+    margin_every: int = 4
+    """Only in one of so many steps, with so many times the weight: other starts take half of the time."""
     excess_weight: float = 0.005
     """b: of Lambda above 0.8."""
     contrast_weight: float = 0.002
@@ -102,6 +117,10 @@ class SolverSettings(SceneSettings, PotentialSettings):
             )
         if self.captions is not None and self.videos is None:
             raise ValueError("captions need --videos, the folder whose files they describe.")
+        if not 0 <= self.stations <= 1:
+            raise ValueError(f"stations, a share of the steps, must lie in 0 to 1, got {self.stations}.")
+        if self.margin_every < 1:
+            raise ValueError(f"margin_every must be at least 1, got {self.margin_every}.")
         if not 0 <= self.margin_stretches <= self.batch:
             raise ValueError(f"margin_stretches must lie in 0 to {self.batch}, got {self.margin_stretches}.")
 

@@ -3,8 +3,7 @@
     python -m slap_core.training.probe --out runs/probe
 
 Its examples are the hidden frames of Tunnel World's training scenes: their cut-away latents with what is hidden in
-them, and latents of moments without actors, in which nothing is. The scenes are those of the other trainers, from the
-same file. It never sees a recovered latent.
+them, and latents of moments without actors, in which nothing is. It never sees a recovered latent.
 """
 
 import dataclasses
@@ -46,6 +45,14 @@ class ProbeSettings(SceneSettings, loop.LoopSettings):
     """Share of the hidden units that is left out in training."""
     noise: float = 0.3
     """Length of the random vector that is added to a latent in training, before it is normalised."""
+    scenes: int = 4800
+    """Tunnel World training scenes that are drawn and encoded, once."""
+    nodes: int = 12
+    """Dropped frames of each of them, at most."""
+    evenly: bool = True
+    """Whether the dropped frames are those at even distances, or random ones."""
+    data: pathlib.Path = pathlib.Path("runs/probe_scenes.safetensors")
+    """File of the drawn scenes: read where it exists, else written."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -156,7 +163,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     settings = command_line.parse(ProbeSettings, "Train the probe of hidden objects.", arguments)
     encoder = load_encoder(settings.encoder, device=str(loop.resolve_device(settings.device)))
-    scenes = gap_scenes(encoder, settings)
+    scenes = gap_scenes(encoder, settings, layers=("empty",))
     probe, scores = train(settings, scenes, prompt_latents(encoder.text))
     settings.out.mkdir(parents=True, exist_ok=True)
     probe.save_pretrained(settings.out)

@@ -1,16 +1,14 @@
 """The trained rivals of the landscape, on the scenes and targets that it is trained on.
 
     python -m slap_core.training.rivals --method regressor --out runs/regressor
-    python -m slap_core.training.rivals --method force_field --steps 1200 --batch 32 --learning-rate 5e-4
 
-The force field's steps are dear, and a fast learner upsets its balance. Longer is not better: what validation scenes
-ask for is --steps 4000 of the regressor (8,000 of twice the width: worse), 1000 of the transformer, 1500 of the ODE.
+Every step takes some of the stretches in which something hides, with noise on their anchors and queries, asks each
+about one of its four queries at random, and compares the path with the latents of the cut-away frames, by the weights
+that count for the potential:
 
-Every step takes some of the stretches in which something hides, asks each about one of its four queries at random, and
-compares the path with the latents of the cut-away frames, at all dropped frames alike:
+    loss = mean over stretches of their weighted mean of 1 - cos(z, cut-away) + the method's own penalty
 
-    loss = mean over frames of (1 - cos(z, cut-away)) + the method's own penalty
-
+As the attractors of the potential, the values of the force field are taught to be stations of the right paths first.
 The scenes are drawn and encoded once and kept in a file, for a resumption, the other methods and the potential.
 """
 
@@ -20,17 +18,18 @@ from collections.abc import Iterator, Sequence
 from typing import Final, Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Int
 from torch import Tensor
 
 from slap_core.learned import LearnedInterpolator
 from slap_core.pretrained import baseline_class, load_encoder, write_card
+from slap_core.shaping import Exercises, drift
 from slap_core.stretches import Stretches
 from slap_core.training import command_line, loop
-from slap_core.training.gap_scenes import QUERIES, GapScenes
-from slap_core.training.scene_file import SceneSettings, gap_scenes
+from slap_core.training.lessons import Lessons, excerpt, lessons_of_scenes
+from slap_core.training.scene_file import SceneSettings
 
-__all__ = ["RivalSettings", "batches", "drift", "main", "train"]
+__all__ = ["Batch", "RivalSettings", "asked", "batches", "main", "train", "validate"]
 
 WHAT: Final = {
     "latent_ode": "A latent ODE over each stretch between anchors.",
@@ -53,70 +52,90 @@ class RivalSettings(SceneSettings, loop.LoopSettings):
     """Units of each hidden layer; by default the method's own."""
     encoder: str = "bundled"
     """Whose latents; any name that `load_encoder` knows."""
-    steps: int = 800
+    steps: int = 8000
     """Steps of the optimiser."""
     batch: int = 64
     """Stretches per step."""
     learning_rate: float = 1e-3
     """The highest learning rate."""
+    weight_decay: float = 0.05
+    """Of AdamW."""
+    noise: float = 0.3
+    """Length of the random vector that is added to anchors and queries in every step, before they are normalised."""
+    stations: float = 0.6
+    """Share of the steps, the first ones, in which the values of a force field are taught to lie on the right paths."""
 
 
-def batches(scenes: GapScenes, settings: RivalSettings, first: int) -> Iterator[tuple[Stretches, Tensor]]:
-    """Random stretches with one of their queries each, and their targets; a function of seed and step."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Batch:
+    """Which stretches, asked about in which way."""
+
+    index: Int[Tensor, "batch"]
+    query: Int[Tensor, "batch"]
+    early: bool
+    """Whether a method that has a first part of its training is in it."""
+
+
+def batches(lessons: Exercises, settings: RivalSettings, first: int) -> Iterator[Batch]:
+    """Random stretches with one of their queries each; a function of seed and step."""
     for step in range(first, settings.steps):
         generator = loop.generator_of(settings.seed, step)
-        chosen = scenes.select(torch.randperm(len(scenes), generator=generator)[: settings.batch])
-        which = torch.randint(len(QUERIES), (len(chosen),), generator=generator)
-        query = chosen.queries[torch.arange(len(chosen)), which]
-        yield Stretches.of(chosen.anchors, chosen.gaps, query), chosen.target
+        index = torch.randint(len(lessons), (settings.batch,), generator=generator)
+        query = torch.randint(lessons.queries.shape[1], (settings.batch,), generator=generator)
+        yield Batch(index, query, step < settings.stations * settings.steps)
 
 
-def drift(path: Float[Tensor, "scene node dim"], scenes: GapScenes) -> Float[Tensor, ""]:
-    """Mean of 1 - cos to the cut-away latents over the hidden frames of each scene, then over scenes."""
-    away = 1 - (path * scenes.target).sum(-1)
-    hidden = scenes.hidden.to(away)
-    return ((away * hidden).sum(1) / hidden.sum(1).clamp_min(1)).mean()
+def asked(lessons: Exercises, query: Int[Tensor, "stretch"]) -> Stretches:
+    """All the stretches, each asked about in one way."""
+    return Stretches.of(lessons.anchors, lessons.gaps, lessons.queries[torch.arange(len(lessons)), query])
 
 
 @torch.no_grad()
-def validate(model: LearnedInterpolator, scenes: GapScenes) -> dict[str, float]:
+def validate(model: LearnedInterpolator, lessons: Lessons) -> dict[str, float]:
     """The drift for each of the four queries beside SLERP's, and the share of stretches that converged."""
     scores, converged = {}, []
-    for number, name in enumerate(QUERIES):
-        stretches = Stretches.of(scenes.anchors, scenes.gaps, scenes.queries[:, number])
+    judged, every = lessons.validation, torch.arange(len(lessons.validation))
+    for number, name in enumerate(lessons.names):
+        stretches = asked(judged, torch.full_like(every, number))
         path, solved = model.solve(stretches)
-        scores[f"validation drift, {name} query"] = float(drift(path, scenes))
+        scores[f"validation drift, {name} query"] = float(drift(path, judged, every)[lessons.scored].mean())
         converged.append(solved.float().mean())
-    scores["validation drift, SLERP"] = float(drift(stretches.geodesic(), scenes))
+    slerp = drift(stretches.geodesic(), judged, every)
+    scores["validation drift, SLERP"] = float(slerp[lessons.scored].mean())
     if model.iterates:
         scores["validation: converged"] = float(torch.stack(converged).mean())
     return scores
 
 
-def train(
-    settings: RivalSettings, scenes: GapScenes, validation: GapScenes
-) -> tuple[LearnedInterpolator, dict[str, float]]:
+def train(settings: RivalSettings, lessons: Lessons) -> tuple[LearnedInterpolator, dict[str, float]]:
     """The trained rival, on the CPU, and its scores.
 
     Args:
         settings: of this run.
-        scenes: to learn from.
-        validation: for the scores.
+        lessons: to learn from and to be judged by.
     """
     device = loop.resolve_device(settings.device)
-    kind, dim = baseline_class(settings.method), scenes.target.shape[-1]
+    kind, dim = baseline_class(settings.method), lessons.train.target.shape[-1]
     sizes = {} if settings.width is None else {"width": settings.width}
     model = loop.initialise(lambda: kind(dim, **sizes), seed=settings.seed).to(device)
+    material = lessons.to(device).train
 
-    def objective(batch: tuple[Stretches, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
-        stretches, target = batch
-        stretches, target = stretches.to(device), target.to(device)
-        path, penalty = model.training_path(stretches, target, generator)
-        away = (1 - (path * target).sum(-1))[stretches.mask()].mean()
+    def objective(batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
+        lesson = excerpt(material, batch.index, noise=settings.noise, generator=generator)
+        stretches, every = asked(lesson, batch.query), torch.arange(len(lesson))
+        path = model.station_path(stretches) if batch.early else None
+        if path is not None:
+            away = drift(path, lesson, every).mean()
+            return {"loss": away, "drift": away}
+        if model.iterates:
+            model.eval()  # a force that changes while it is balanced has no path
+        path, penalty = model.training_path(stretches, lesson.target, generator)
+        away = drift(path, lesson, every).mean()
         return {"loss": away + penalty, "drift": away, "penalty": penalty}
 
-    log = loop.fit(model, objective, lambda first: batches(scenes, settings, first), settings)
-    scores = {"train drift": log[-1]["drift"], **validate(model.cpu(), validation), "minutes": loop.minutes(log)}
+    log = loop.fit(model, objective, lambda first: batches(material, settings, first), settings)
+    scores = {"train drift": log[-1]["drift"], **validate(model.cpu(), lessons.to(torch.device("cpu")))}
+    scores |= {"minutes": loop.minutes(log)}
     return model, {name: round(value, 4) for name, value in scores.items()}
 
 
@@ -124,8 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     settings = command_line.parse(RivalSettings, "Train a rival of the landscape on hidden stretches.", arguments)
     encoder = load_encoder(settings.encoder, device=str(loop.resolve_device(settings.device)))
-    drawn = gap_scenes(encoder, settings)
-    model, scores = train(settings, drawn["train"], drawn["validation"])
+    model, scores = train(settings, lessons_of_scenes(encoder, settings))
     settings.out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(settings.out)
     write_card(

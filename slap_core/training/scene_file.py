@@ -7,7 +7,7 @@ the encoder makes of some words, for one that is trained anew has the same name.
 import dataclasses
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import safetensors
 import safetensors.torch
@@ -31,8 +31,14 @@ _GAPS = ("start", "stop", "free", "elapsed", "length", "count", "soft")
 class SceneSettings:
     """Which scenes a trainer learns from and is judged by, and where they are kept."""
 
-    scenes: int = 4800
+    scenes: int = 40_000
     """Tunnel World training scenes that are drawn and encoded, once."""
+    nodes: int = 6
+    """Dropped frames of each of them, at most; of validation scenes there are up to 12, evenly."""
+    evenly: bool = False
+    """Whether the dropped frames are those at even distances, or random ones."""
+    parts: float = 0.3
+    """Share of the scenes whose anchors may show no more than a part of what hides; of validation scenes none."""
     validation_scenes: int = 480
     """Validation scenes, to choose by and for the card."""
     image_size: int = 96
@@ -41,19 +47,31 @@ class SceneSettings:
     """File of the drawn scenes: read where it exists, else written."""
 
 
-def gap_scenes(encoder: OpenClipEncoder, settings: SceneSettings) -> dict[str, GapScenes]:
+def gap_scenes(
+    encoder: OpenClipEncoder, settings: SceneSettings, *, layers: Sequence[str] = ()
+) -> dict[str, GapScenes]:
     """The first scenes of "train" and "validation", from the file where it exists; else drawn, and kept there.
+
+    Args:
+        encoder: of their frames.
+        settings: which they are.
+        layers: what is needed of the dropped frames besides the cut-away.
 
     Raises:
         ValueError: if the file holds anything else.
     """
     counts = {"train": settings.scenes, "validation": settings.validation_scenes}
-    origin = {"scenes": counts, "image_size": settings.image_size}
+    origin = {"scenes": counts, "image_size": settings.image_size, "layers": sorted(layers)}
+    origin |= {name: getattr(settings, name) for name in ("nodes", "evenly", "parts")}
     words = encoder.text([_WORDS])[0].cpu()
     if settings.data.exists():
         return load_scenes(settings.data, origin, words)
+    moments = {
+        "train": {"most": settings.nodes, "evenly": settings.evenly, "parts": settings.parts},
+        "validation": {},
+    }
     scenes = {
-        split: draw_gap_scenes(encoder, seeds(split, count), size=settings.image_size)
+        split: draw_gap_scenes(encoder, seeds(split, count), layers=layers, size=settings.image_size, **moments[split])
         for split, count in counts.items()
     }
     save_scenes(settings.data, scenes, origin, words)
@@ -75,7 +93,7 @@ def save_scenes(
     for split, some in scenes.items():
         fields = {field.name: getattr(some, field.name) for field in dataclasses.fields(some)}
         gaps = fields.pop("gaps")
-        tensors |= {f"{split}.{name}": value for name, value in fields.items()}
+        tensors |= {f"{split}.{name}": value for name, value in fields.items() if value is not None}
         tensors |= {f"{split}.gaps.{name}": getattr(gaps, name) for name in _GAPS}
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(file.name + ".partial")
@@ -115,5 +133,6 @@ def load_scenes(file: pathlib.Path, origin: Mapping[str, object], words: Tensor)
     for split in {key.partition(".")[0] for key in tensors}:
         found = {key.removeprefix(f"{split}."): tensors[key] for key in tensors if key.startswith(f"{split}.")}
         gaps = {name: found.pop(f"gaps.{name}") for name in _GAPS}
-        scenes[split] = GapScenes(gaps=Gaps.alone(**gaps), **found)
+        drawn = {name: found.pop(name, None) for name in ("observed", "empty")}
+        scenes[split] = GapScenes(gaps=Gaps.alone(**gaps), **drawn, **found)
     return scenes

@@ -7,7 +7,9 @@ SLERP to the end, and minimises
 
     drift + residual + a margin + b excess + c InfoNCE + gamma E |grad P|^2/8^2
 
-(`shaping` has the terms of the solved paths). The target is the same for right, wrong and generic queries, so that what
+(`shaping` has the terms of the solved paths). A potential with attractors is taught first, without the solver, to have
+them on the right paths (`AttractorPotential.stations`): the drift of the path by way of them is all that is minimised.
+The target is the same for right, wrong and generic queries, so that what
 is recovered has to come from the anchors. InfoNCE contrasts the answers of the batch for the true query of each, as in
 the paper.
 
@@ -28,17 +30,18 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from slap_core import shaping, sphere
+from slap_core.attractors import AttractorPotential
 from slap_core.curvature import tube_bounds
 from slap_core.potential import GRADIENT_NORM, Potential, calibrate
 from slap_core.pretrained import load_encoder
 from slap_core.shaping import Exercises
 from slap_core.training import loop
-from slap_core.training.lessons import Lessons, lessons_of_folder, lessons_of_scenes
+from slap_core.training.lessons import Lessons, excerpt, lessons_of_folder, lessons_of_scenes
 from slap_core.training.potential_settings import SolverSettings
 
-__all__ = ["assess", "contrast", "train"]
+__all__ = ["assess", "contrast", "station_drift", "train"]
 
-COUPLINGS = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0)
+COUPLINGS = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 """The lambdas among which validation chooses."""
 TUBE = 0.05
 """Radius of the tube around solved validation paths in which the card bounds the curvature."""
@@ -47,6 +50,11 @@ TUBE = 0.05
 @dataclasses.dataclass(frozen=True, eq=False)
 class Batch:
     """Which stretches, asked about in which way, at which lambda."""
+
+    solved: bool
+    """Whether the problems are solved, or attractors taught to be stations."""
+    elsewhere: bool
+    """Whether some of them are started elsewhere as well, for the margin."""
 
     index: Int[Tensor, "batch"]
     query: Int[Tensor, "batch"]
@@ -60,6 +68,8 @@ def batches(lessons: Exercises, settings: SolverSettings, first: int) -> Iterato
         size = (settings.batch,)
         ratio = settings.coupling_high / settings.coupling_low
         yield Batch(
+            not settings.attracts or step >= settings.stations * settings.steps,
+            step % settings.margin_every == 0,
             torch.randint(len(lessons), size, generator=generator),
             torch.randint(lessons.queries.shape[1], size, generator=generator),
             settings.coupling_low * ratio ** torch.rand(size, generator=generator),
@@ -119,21 +129,25 @@ def train(settings: SolverSettings) -> tuple[Potential, dict[str, float]]:
     calibrate(potential, *_ends(material, settings.seed))
 
     def objective(batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        shaken = _shaken(material, batch.index, settings.noise, generator)
-        losses, action, found = shaping.judge(potential, shaken, batch.index, batch.query, batch.coupling)
+        lesson = excerpt(material, batch.index, noise=settings.noise, generator=generator)
+        every = torch.arange(len(lesson))
+        potential.train(not batch.solved)  # a landscape that changes while it is solved has no least action
+        if not batch.solved:
+            return {"loss": station_drift(potential, lesson, batch.query)}
+        losses, action, found = shaping.judge(potential, lesson, every, batch.query, batch.coupling)
         loss = losses["drift"] + losses["residual"]
-        if settings.margin_weight and settings.margin_stretches:
+        if batch.elsewhere and settings.margin_weight and settings.margin_stretches:
             some = torch.arange(settings.margin_stretches, device=device)
             right = shaping.Solved(found.z[some], found.value[some], found.converged[some])
             losses["margin"], losses["agrees"] = shaping.margin(
-                action.select(some), right, material, batch.index[: settings.margin_stretches]
+                action.select(some), right, lesson, every[: settings.margin_stretches]
             )
-            loss = loss + settings.margin_weight * losses["margin"]
+            loss = loss + settings.margin_every * settings.margin_weight * losses["margin"]
         if settings.excess_weight:
             losses["excess"] = shaping.curvature_excess(action, found.z, generator)
             loss = loss + settings.excess_weight * losses["excess"]
         if settings.contrast_weight:
-            losses["info_nce"] = contrast(potential, material, batch.index, generator, tau=settings.tau)
+            losses["info_nce"] = contrast(potential, lesson, every, generator, tau=settings.tau)
             loss = loss + settings.contrast_weight * losses["info_nce"]
         if settings.gamma:
             _, pull = potential.value_and_gradient(found.z, action.query)
@@ -154,22 +168,15 @@ def train(settings: SolverSettings) -> tuple[Potential, dict[str, float]]:
     return exported.cpu(), {name: float(f"{value:.4g}") for name, value in scores.items()}
 
 
-def _shaken(lessons: Exercises, index: Int[Tensor, "batch"], noise: float, generator: torch.Generator) -> Exercises:
-    """The exercises with noise on the anchors and the queries of some of them: what is learned by heart is no use."""
-    if not noise:
-        return lessons
-    device, dim = lessons.anchors.device, lessons.anchors.shape[-1]
-
-    def moved(latents: Tensor, rows: Tensor) -> Tensor:
-        rows = rows.unique().to(device)
-        away = torch.randn(len(rows), *latents.shape[1:], generator=generator).to(device) * noise / dim**0.5
-        changed = latents.clone()
-        changed[rows] = sphere.normalize(latents[rows] + away)
-        return changed
-
-    ends = torch.cat([lessons.gaps.start[index], lessons.gaps.stop[index]])
-    anchors, queries = moved(lessons.anchors, ends), moved(lessons.queries, index)
-    return dataclasses.replace(lessons, anchors=anchors, queries=queries)
+def station_drift(
+    potential: AttractorPotential, lessons: Exercises, query: Int[Tensor, "stretch"]
+) -> Float[Tensor, ""]:
+    """The mean drift of the paths by way of all attractors, each stretch asked about in one way."""
+    gaps, device, every = lessons.gaps, lessons.target.device, torch.arange(len(lessons))
+    start, stop = (lessons.anchors[end.to(device)] for end in (gaps.start, gaps.stop))
+    question = potential.in_gaps(lessons.queries[every, query], start, stop)
+    path = potential.stations(question, (gaps.elapsed / gaps.length[:, None]).to(start))
+    return shaping.drift(path, lessons, every).mean()
 
 
 def judged(potential: Potential, lessons: Lessons, *, seed: int) -> dict[str, float]:

@@ -10,6 +10,7 @@ import gradio as gr
 
 from slap_core.pretrained import chosen_coupling
 from slap_core.ui import callbacks
+from slap_core.ui.findings import findings
 from slap_core.views.titles import TITLES
 
 __all__ = ["UPLOAD_MEGABYTES", "build_page"]
@@ -42,12 +43,13 @@ bends towards high P and lingers there, as a thrown ball lingers at the top of i
 VIEW = '<div class="slap-host"></div>'
 
 
-def build_page(*, steps: callbacks.Steps, examples: pathlib.Path) -> gr.Blocks:
+def build_page(*, steps: callbacks.Steps, examples: pathlib.Path, figures: pathlib.Path) -> gr.Blocks:
     """The page, not yet launched.
 
     Args:
         steps: the main job, as `slap_core.analysis.analyse_steps`.
         examples: folder with the bundled clips and their `clips.json`.
+        figures: folder with what has been measured (see `findings`).
     """
     clips = _read_examples(examples)
     with gr.Blocks(title="SLAP Explorer", analytics_enabled=False, delete_cache=(300, 1800)) as page:
@@ -64,6 +66,7 @@ def build_page(*, steps: callbacks.Steps, examples: pathlib.Path) -> gr.Blocks:
                 inputs, buttons, gallery = _controls(clips)
             with gr.Column(scale=3, min_width=320, elem_id="views"):
                 shown = _views()
+        findings(figures)
         _wire(page, inputs, buttons, gallery, shown, clips, steps)
     return page.queue(default_concurrency_limit=1, max_size=20)
 

@@ -19,20 +19,21 @@ log = logging.getLogger(__name__)
 STATIC = pathlib.Path(__file__).parent / "static"
 
 
-def launch_settings(examples: pathlib.Path, *, private: pathlib.Path) -> dict[str, Any]:
-    """Arguments of `Blocks.launch`; lets the browser fetch plotly's library and the example clips, nothing else.
+def launch_settings(examples: pathlib.Path, figures: pathlib.Path, *, private: pathlib.Path) -> dict[str, Any]:
+    """Arguments of `Blocks.launch`; lets the browser fetch plotly's library, the example clips and figures, no more.
 
     Args:
         examples: folder of the bundled clips.
-        private: folder of the program, from which nothing but the examples may be served.
+        figures: folder of the figures that the page shows.
+        private: folder of the program, from which nothing but these two may be served.
     """
     library = browser.plotly_library()
-    gr.set_static_paths([library, examples])
+    gr.set_static_paths([library, examples, figures])
     program = [path for path in private.resolve().iterdir() if path.name != "assets"]
     return {
         "theme": theme(),
         "head": _head(library),
-        "allowed_paths": [str(examples)],
+        "allowed_paths": [str(examples), str(figures)],
         "blocked_paths": [str(path) for path in program],
         "max_file_size": f"{UPLOAD_MEGABYTES}mb",
         "show_error": False,

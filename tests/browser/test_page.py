@@ -134,6 +134,16 @@ def test_stop_ends_the_run_and_frees_the_page(page):
     assert_quiet(page)
 
 
+def test_findings_are_told_with_their_figures(page):
+    page.get_by_role("button", name="What has been measured").click()
+    pictures = page.locator("#findings img")
+    assert pictures.count() == 2
+    for picture in pictures.all():
+        picture.scroll_into_view_if_needed()
+        page.wait_for_function("image => image.complete && image.naturalWidth > 300", arg=picture.element_handle())
+    assert "oracle" in page.locator("#findings").inner_text()
+
+
 def test_narrow_screen_needs_no_sideways_scroll(page):
     page.set_viewport_size({"width": 390, "height": 844})
     page.click("#example-0")

@@ -4,7 +4,8 @@
     python -m slap_core.benchmarks.tunnel --full --out runs/tunnel         64 scenes an outcome, and the other tables
 
 Lambda is chosen on validation scenes; everything else comes from test scenes or those of --seeds. Writes tunnel.csv,
-tunnel.md and tunnel.json, and with --full the numbers of every case as tunnel.npz.
+tunnel.md, tunnel.json and the figure tunnel_methods, and with --full the numbers of every case as tunnel.npz and the
+figure tunnel_resonance.
 """
 
 import argparse
@@ -17,7 +18,7 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-from slap_core.benchmarks.output import write
+from slap_core.benchmarks.output import draw, write
 from slap_core.benchmarks.seed_range import seed_range
 from slap_core.benchmarks.tunnel import sweep
 from slap_core.benchmarks.tunnel.cases import Case, another, draw_cases
@@ -31,6 +32,7 @@ from slap_core.pretrained import load_encoder, load_probe
 from slap_core.probe import Probe
 from slap_core.tunnel_world import OUTCOMES, SPLITS, seeds
 from slap_core.types import PotentialFunction
+from slap_core.views.figures.tunnel import methods_figure, scan_figure
 
 __all__ = ["main", "run"]
 
@@ -109,7 +111,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_csv(options.out / "tunnel.csv", summary, scenes)
     parts = [f"## {title}\n\n{markdown(summary, couplings, outcome=name)}" for title, name in (
         ("All outcomes", "all"), ("Basic outcomes", "basic"), ("The worst outcome", "worst"))]  # fmt: skip
-    parts.append(f"## Accuracy by outcome\n\n{by_outcome(summary, OUTCOMES)}")
+    parts += [
+        f"## {title} by outcome\n\n{by_outcome(summary, OUTCOMES, column)}"
+        for title, column in (("Accuracy", "accuracy"), ("Kind and colour", "named"), ("Place", "placed"))
+    ]
     further = {}
     if options.full:
         generalised = generalise(encoder, probe, potentials, couplings, chosen[: GENERAL * len(OUTCOMES)])
@@ -138,6 +143,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
             **{name: table.numpy().astype(np.float32) for name, table in values.items()},
         )
     write(options.out, "tunnel", record, "\n\n".join(parts))
+    totals = {
+        name: {group: record["methods"][name][group]["all"]["accuracy"] for group in ("all", "basic", "worst")}
+        for name in summary
+    }
+    draw(options.out, "tunnel_methods", methods_figure(totals))
+    if options.full:
+        draw(options.out, "tunnel_resonance", scan_figure(further["sweep"]))
 
 
 if __name__ == "__main__":

@@ -42,16 +42,25 @@ class Reading:
 
     def right(self, case: Case, scored: Bool[Tensor, "node"]) -> Bool[Tensor, "*batch scored"]:
         """Whether each reading of a scored frame is right."""
+        named, placed = self._agrees(case, scored)
+        there = (case.place[scored] >= 0).any(-1)
+        return torch.where(there, (named & placed).any(-1) & self.says, ~self.says)
+
+    def named_and_placed(
+        self, case: Case, scored: Bool[Tensor, "node"]
+    ) -> tuple[Bool[Tensor, "*batch scored"], Bool[Tensor, "*batch scored"]]:
+        """Whether it names kind and colour of something hidden, and whether the place of something hidden."""
+        named, placed = self._agrees(case, scored)
+        return named.any(-1), placed.any(-1)
+
+    def _agrees(
+        self, case: Case, scored: Bool[Tensor, "node"]
+    ) -> tuple[Bool[Tensor, "*batch scored actor"], Bool[Tensor, "*batch scored actor"]]:
         place = case.place[scored]
         hidden = place >= 0
         coarse = place * self.places // len(PLACES)
-        named = (
-            (self.kind[..., None] == case.kind)
-            & (self.colour[..., None] == case.colour)
-            & (self.place[..., None] == coarse)
-            & hidden
-        ).any(-1)
-        return torch.where(hidden.any(-1), named & self.says, ~self.says)
+        named = (self.kind[..., None] == case.kind) & (self.colour[..., None] == case.colour) & hidden
+        return named, (self.place[..., None] == coarse) & hidden
 
     def names(self, kind: int, colour: int) -> Bool[Tensor, "*batch"]:
         """Whether each reading says that this is there."""

@@ -1,9 +1,9 @@
 """What the tunnel test asks: one gap each, its anchors, and everything that is known about what is hidden in it.
 
-Every outcome has as many scenes as any other. The anchors are real frames in which an actor shows; only in *inside*
-there is another one between them, in which it is hidden. Each case is asked about in the four ways of
-`training.gap_scenes`, and the answer is the same for all. What is scored are the hidden frames, in which an actor shows
-at most a hundredth of itself (in *empty*, those in which one might have been hidden).
+Every outcome has as many scenes as any other. The anchors are real frames in which an actor shows whole, where it ever
+does; only in *inside* there is another one between them, in which it is hidden. Each case is asked about in the four
+ways of `training.gap_scenes`, and the answer is the same for all. What is scored are the hidden frames, in which an
+actor shows at most a hundredth of itself (in *empty*, those in which one might have been hidden).
 """
 
 import dataclasses
@@ -65,6 +65,7 @@ def draw_cases(
     outcomes: Sequence[str] = OUTCOMES,
     held_out: str = "none",
     most: int = 12,
+    parts: float = 0.0,
     change: Callable[[Scenes], Scenes] | None = None,
 ) -> list[Case]:
     """The cases of the scenes of these seeds, the outcomes in turn.
@@ -77,9 +78,12 @@ def draw_cases(
         outcomes: which.
         held_out: as for `tunnel_world.sample`.
         most: frames to recover in a gap, evenly over it where there are more.
+        parts: share of the scenes whose anchors need not show more than a fifth of an actor.
         change: what is done to the scenes before they are drawn.
     """
-    scenes = draw_gap_scenes(encoder, seeds, outcomes=outcomes, held_out=held_out, most=most, change=change)
+    scenes = draw_gap_scenes(
+        encoder, seeds, outcomes=outcomes, held_out=held_out, most=most, parts=parts, change=change
+    )
     return cases_of(scenes, held_out=held_out, change=change)
 
 

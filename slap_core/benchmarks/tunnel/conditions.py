@@ -4,6 +4,7 @@
     in front            as the seeds draw them: in half of the scenes something stands or passes in front
     pairs, occluder, background    colour-kind pairs, an occluder, a background that no training scene shows
     hidden 1/2, x 2, x 4           the way behind the occluder takes so many times as long, the rest of the way less
+    slivers             anchors need not show more than a fifth of the actor (in the main test they show it whole)
     4 frames, 32 frames            so many dropped frames are asked for, evenly (12 otherwise)
 
 One gap is one unit of time for every method: what changes with its length is the motion in it.
@@ -49,6 +50,7 @@ CONDITIONS: Final[dict[str, dict[str, Any]]] = {
         f"hidden {name}": {"change": functools.partial(hidden_longer, factor=factor)}
         for name, factor in (("1/2", 0.5), ("x 2", 2.0), ("x 4", 4.0))
     },
+    "slivers": {"change": nothing_in_front, "parts": 1.0},
     **{f"{most} frames": {"change": nothing_in_front, "most": most} for most in (4, 32)},
 }
 """How `cases.draw_cases` draws them."""

@@ -3,7 +3,8 @@
 Per hidden frame, then the mean over the frames of a case:
 
     accuracy          the prompts are right on what and where (three places), or on "nothing"
-    probe_accuracy    the same by the probe, with six places
+    named, placed     what (kind and colour), and where, each for itself
+    probe_accuracy    the same as accuracy by the probe, with six places
     says              the probe says that something is there
     sure              how surely (for the AUC)
     conjured          something is named that was asked for and is not hidden there
@@ -12,7 +13,7 @@ Per hidden frame, then the mean over the frames of a case:
     drift             1 - cos(z, x)
     drift_relative    drift over that of the empty frame's latent
 
-The last but one excepted, presence and everything relative is of cases with a hidden object only. Over scenes:
+Named, placed, presence and everything relative is of cases with a hidden object only. Over scenes:
 
     present_accuracy      mean of the share of the present cases that say so and of the absent ones that do not
     false_positive_rate   `says` where nothing is hidden
@@ -42,11 +43,22 @@ from slap_core.tunnel_world import OUTCOMES
 __all__ = ["COLUMNS", "MEASURED", "Estimate", "measure", "summarise"]
 
 MEASURED = (
-    *("accuracy", "probe_accuracy", "says", "sure", "conjured", "place_error", "presence", "drift", "drift_relative"),
+    *("accuracy", "named", "placed", "probe_accuracy", "says", "sure", "conjured", "place_error", "presence", "drift"),
+    "drift_relative",
 )
 """The numbers of a case."""
 COLUMNS = (
-    *("accuracy", "probe_accuracy", "present_accuracy", "false_positive_rate", "auc", "conjured", "place_error"),
+    *(
+        "accuracy",
+        "named",
+        "placed",
+        "probe_accuracy",
+        "present_accuracy",
+        "false_positive_rate",
+        "auc",
+        "conjured",
+        "place_error",
+    ),
     *("presence", "permanence", "drift", "drift_relative"),
 )
 """What a table can show."""
@@ -85,7 +97,7 @@ def measure(
             conjured[row] = probed.names(*pair)[row].float().mean()
     far = drift(z, x).mean(-1)
     nan = torch.full((len(path),), torch.nan)
-    error = rho = relative = nan
+    error = rho = relative = named = placed = nan
     if case.present:
         middle = (case.place[at] + 0.5) / 6
         off = (probed.position[..., None] - middle).abs().masked_fill(~hidden, torch.inf).amin(-1)
@@ -93,8 +105,22 @@ def measure(
         shown = x - empty
         rho = (((z - empty) * shown).sum(-1) / shown.square().sum(-1).clamp_min(1e-12)).mean(-1)
         relative = far / drift(empty, x).mean()
+        something = hidden.any(-1)
+        named, placed = (which[:, something].float().mean(-1) for which in prompts.named_and_placed(case, at))
     right = [reading.right(case, at).float().mean(-1) for reading in (prompts, probed)]
-    rows = [*right, probed.says.float().mean(-1), probed.sure.mean(-1), conjured, error, rho, far, relative]
+    rows = [
+        right[0],
+        named,
+        placed,
+        right[1],
+        probed.says.float().mean(-1),
+        probed.sure.mean(-1),
+        conjured,
+        error,
+        rho,
+        far,
+        relative,
+    ]
     return torch.stack([row.double() for row in rows])
 
 

@@ -14,7 +14,7 @@ from slap_core.types import PotentialFunction
 
 __all__ = ["COUPLINGS", "choose_couplings", "drifts"]
 
-COUPLINGS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+COUPLINGS = (0.02, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 """Lambdas to choose among."""
 
 
