@@ -134,19 +134,21 @@ def real_clips(encoder: OpenClipEncoder, folder: pathlib.Path) -> tuple[dict[str
 
 
 def summary(each: Sequence[Mapping[str, Mapping[str, float]]], *, seed: int = 0) -> dict[str, dict[str, list[float]]]:
-    """Method -> rate -> mean over clips, its 95 % interval, and the mean ratio to SLERP's with its interval."""
+    """Method -> rate -> mean over clips, its 95 % interval, and the ratio to SLERP's mean with its interval."""
     rng = np.random.default_rng(seed)
     draws = rng.integers(len(each), size=(RESAMPLES, len(each)))
     found: dict[str, dict[str, list[float]]] = {}
     for name in each[0]:
         for rate in RATES:
             values = np.array([clip[name][rate] for clip in each])
-            ratio = values / np.maximum([clip["slerp"][rate] for clip in each], 1e-12)
-            numbers = []
-            for column in (values, ratio):
-                low, high = np.percentile(column[draws].mean(1), [2.5, 97.5])
-                numbers += [float(column.mean()), float(low), float(high)]
-            found.setdefault(name, {})[rate] = numbers
+            slerp = np.array([clip["slerp"][rate] for clip in each])
+            means, ratios = values[draws].mean(1), values[draws].mean(1) / np.maximum(slerp[draws].mean(1), 1e-12)
+            found.setdefault(name, {})[rate] = [
+                float(values.mean()),
+                *map(float, np.percentile(means, [2.5, 97.5])),
+                float(values.mean() / max(slerp.mean(), 1e-12)),
+                *map(float, np.percentile(ratios, [2.5, 97.5])),
+            ]
     return found
 
 
