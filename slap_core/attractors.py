@@ -13,12 +13,12 @@ ball, c = y/sqrt(1 + |y|^2), so that gradient and curvature are bounded for ever
 
     |grad P| <= scale,    0 <= D^2 P <= scale * beta.
 
-Source: the energy of modern Hopfield networks, Ramsauer et al., "Hopfield Networks is All You Need", ICLR 2021; that
-query and anchors write the memory is ours.
-
 Where nothing else pulls, an attractor draws the nodes that are nearest to it; so a path that is drawn by all in turn
 passes them in their order, as *stations* at even distances in time. To teach the perceptron where the stations of the
 right path lie takes no solver, and is where training begins.
+
+Source: the energy of modern Hopfield networks, Ramsauer et al., "Hopfield Networks is All You Need", ICLR 2021; that
+query and anchors write the memory is ours.
 """
 
 import dataclasses
@@ -31,10 +31,7 @@ from torch import Tensor, nn
 from slap_core import sphere
 from slap_core.potential import Potential
 
-__all__ = ["AttractorPotential", "Attractors", "by_way_of", "in_unit_ball"]
-
-_GAIN = 4.0
-"""On the latents for the perceptron: coordinates of unit vectors are small."""
+__all__ = ["AttractorPotential", "Attractors", "between_ends", "by_way_of", "faint", "hidden_layers", "in_unit_ball"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -125,6 +122,28 @@ def by_way_of(
     return sphere.normalize((1 - share) * stations.gather(1, at) + share * stations.gather(1, at + 1))
 
 
+def hidden_layers(inputs: int, width: int, depth: int, *, dropout: float) -> nn.Sequential:
+    """Linear, SiLU and dropout, `depth` times."""
+    widths = [inputs] + [width] * depth
+    layers = ((nn.Linear(fro, to), nn.SiLU(), nn.Dropout(dropout)) for fro, to in itertools.pairwise(widths))
+    return nn.Sequential(*itertools.chain(*layers))
+
+
+def faint(inputs: int, outputs: int) -> nn.Linear:
+    """A linear layer that says little until it is trained."""
+    layer = nn.Linear(inputs, outputs)
+    with torch.no_grad():
+        layer.weight.mul_(0.1)
+        layer.bias.zero_()
+    return layer
+
+
+def between_ends(count: int) -> nn.Parameter:
+    """The shares (count, 2) of both ends in so many places spread evenly from the first to the second."""
+    share = torch.linspace(0, 1, count)
+    return nn.Parameter(torch.stack([1 - share, share], -1))
+
+
 class AttractorPotential(Potential):
     """A potential whose attractors a perceptron finds from the query and the two anchors of the gap.
 
@@ -159,19 +178,10 @@ class AttractorPotential(Potential):
             )
         nn.Module.__init__(self)
         self.dim, self.count, self.context = dim, count, True
-        widths = [3 * dim + 2] + [
-            width
-        ] * depth  # query, anchors, how far they are apart, and whether there is only one
-        layers = [
-            [nn.Linear(inputs, outputs), nn.SiLU(), nn.Dropout(dropout)]
-            for inputs, outputs in itertools.pairwise(widths)
-        ]
-        self.network = nn.Sequential(*itertools.chain(*layers), nn.Linear(width, count * (dim + 1)))
-        with torch.no_grad():
-            self.network[-1].weight.mul_(0.1)
-            self.network[-1].bias.zero_()
-        share = torch.linspace(0, 1, count)
-        self.blend = nn.Parameter(torch.stack([1 - share, share], -1))
+        # Query, anchors, how far they are apart, and whether there is only one.
+        hidden = hidden_layers(3 * dim + 2, width, depth, dropout=dropout)
+        self.network = nn.Sequential(*hidden, faint(width, count * (dim + 1)))
+        self.blend = between_ends(count)
         self.log_sharpness = nn.Parameter(torch.tensor(float(sharpness)).log())
         self.register_buffer("scale", torch.ones(()))
         self.register_buffer("shift", torch.zeros(()))
@@ -185,7 +195,7 @@ class AttractorPotential(Potential):
             question = question.squeeze(-2)
         _, start, stop = question.split(self.dim, -1)
         far = (start - stop).norm(dim=-1, keepdim=True)
-        found = self.network(torch.cat([_GAIN * question, far, (far == 0).to(far)], -1)).unflatten(
+        found = self.network(torch.cat([sphere.INPUT_GAIN * question, far, (far == 0).to(far)], -1)).unflatten(
             -1, (self.count, self.dim + 1)
         )
         ends = torch.stack([start, stop], -2)

@@ -28,7 +28,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from slap_core import sphere
-from slap_core.attractors import by_way_of, in_unit_ball
+from slap_core.attractors import between_ends, by_way_of, faint, hidden_layers, in_unit_ball
 from slap_core.descent import shares, shorten
 from slap_core.learned import LearnedInterpolator, silent
 from slap_core.stretches import Stretches
@@ -103,22 +103,12 @@ class ForceField(LearnedInterpolator):
         self.coupling, self.tolerance, self.max_iterations = coupling, tolerance, max_iterations
         self.warm_steps, self.unrolled_steps, self.residual_weight = warm_steps, unrolled_steps, residual_weight
         self.count = count
-        widths = [3 * dim + 1] + [width] * depth
-        layers = [
-            (nn.Linear(inputs, outputs), nn.SiLU(), nn.Dropout(dropout))
-            for inputs, outputs in itertools.pairwise(widths)
-        ]
-        self.network = nn.Sequential(*itertools.chain(*layers))
-        self.values, self.offsets = nn.Linear(width, count * dim), nn.Linear(width, count)
+        self.network = hidden_layers(3 * dim + 1, width, depth, dropout=dropout)
+        self.values, self.offsets = faint(width, count * dim), faint(width, count)
         self.turn = silent(width, count * dim)
-        share = torch.linspace(0, 1, count)
-        self.blend = nn.Parameter(torch.stack([1 - share, share], -1))
+        self.blend = between_ends(count)
         self.log_scale = nn.Parameter(torch.tensor(_SCALE).log())
         self.log_sharpness = nn.Parameter(torch.tensor(_SHARPNESS).log())
-        with torch.no_grad():
-            for layer in (self.values, self.offsets):
-                layer.weight.mul_(0.1)
-                layer.bias.zero_()
 
     def pull(self, stretches: Stretches) -> Callable[[Float[Tensor, "batch node dim"]], Tensor]:
         """F as a function of z, of the shape of z."""

@@ -18,7 +18,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["distance", "exp", "is_unit", "log", "logs", "normalize", "require_unit", "slerp", "tangent", "transport"]
+__all__ = [
+    *("INPUT_GAIN", "distance", "exp", "is_unit", "log", "logs", "normalize", "require_unit", "slerp", "tangent"),
+    "transport",
+]
+
+INPUT_GAIN = 4.0
+"""On unit vectors that a network reads: their coordinates are small."""
 
 
 def _norm(x: Tensor) -> Tensor:

@@ -76,10 +76,11 @@ class Stretches:
     def boundary(self) -> Float[Tensor, "batch feature"]:
         """What is known of each stretch: a, b (zero where the far end is free), the query, and whether it is free.
 
-        The latents are four times as long: coordinates of unit vectors are small for a network.
+        The latents are `sphere.INPUT_GAIN` times as long.
         """
         free = self.free()[:, None]
-        return torch.cat([4 * self.start, 4 * self.stop * (1 - free), 4 * self.query, free], -1)
+        latents = torch.cat([self.start, self.stop * (1 - free), self.query], -1)
+        return torch.cat([sphere.INPUT_GAIN * latents, free], -1)
 
     def geodesic(self) -> Float[Tensor, "batch node dim"]:
         """SLERP in a gap, rest on a free end."""

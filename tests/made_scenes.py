@@ -5,7 +5,8 @@ import torch
 from slap_core import sphere
 from slap_core.gaps import find_gaps
 from slap_core.stretches import Stretches
-from slap_core.training.gap_scenes import QUERIES, GapScenes
+from slap_core.training.gap_scenes import GapScenes
+from slap_core.training.queries import QUERIES
 
 DIM = 8
 

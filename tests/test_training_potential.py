@@ -16,8 +16,9 @@ from slap_core.shaping import Exercises
 from slap_core.training import lessons as material
 from slap_core.training import potential as trainer
 from slap_core.training import through_solver
-from slap_core.training.gap_scenes import QUERIES, GapScenes
+from slap_core.training.gap_scenes import GapScenes
 from slap_core.training.potential_settings import PaperSettings, SolverSettings
+from slap_core.training.queries import QUERIES
 from slap_core.training.video_folder import read_captions, read_folder, stretches_of_clips
 from slap_core.types import Clip
 from slap_core.video import write_clip

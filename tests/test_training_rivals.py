@@ -12,8 +12,8 @@ from slap_core.pretrained import baseline_class, load_card
 from slap_core.shaping import drift
 from slap_core.training import rivals as trainer
 from slap_core.training import scene_file
-from slap_core.training.gap_scenes import QUERIES
-from slap_core.training.lessons import Lessons, stretches_of_scenes
+from slap_core.training.lessons import Lessons, asked, stretches_of_scenes
+from slap_core.training.queries import QUERIES
 
 METHODS = ("latent_ode", "regressor", "autoregressive", "force_field")
 
@@ -72,7 +72,7 @@ def test_batches_are_functions_of_seed_and_step_and_ask_all_four_queries(tmp_pat
 def test_what_is_asked_is_the_scenes_own_query():
     some = lessons().train
     query = torch.arange(len(some)) % 4
-    stretches = trainer.asked(some, query)
+    stretches = asked(some, query)
     torch.testing.assert_close(stretches.query, some.queries[torch.arange(len(some)), query])
     torch.testing.assert_close(stretches.start, some.anchors[::2])
     torch.testing.assert_close(stretches.stop, some.anchors[1::2])

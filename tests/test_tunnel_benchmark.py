@@ -10,15 +10,18 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from slap_core import sphere
-from slap_core.baselines import Oracle
+from slap_core.baselines import Oracle, Slerp
 from slap_core.benchmarks.output import draw
-from slap_core.benchmarks.tunnel import beliefs, conditions, decisive, scores, settings_search, sweep, tables
+from slap_core.benchmarks.tunnel import beliefs, conditions, decisive, replicas, scores, settings_search, sweep, tables
 from slap_core.benchmarks.tunnel import cases as asked
 from slap_core.benchmarks.tunnel.methods import LANDSCAPES, ROWS, Landscape, methods
+from slap_core.force_field import ForceField
+from slap_core.metrics import drift
 from slap_core.potential import StaticPotential
-from slap_core.pretrained import load_encoder
+from slap_core.pretrained import chosen_coupling, load_encoder
 from slap_core.probe import Probe
-from slap_core.training.gap_scenes import query_pairs
+from slap_core.rivals import DirectRegressor
+from slap_core.training.queries import query_pairs
 from slap_core.tunnel_world import OUTCOMES, sample, seeds, state
 from slap_core.types import Latents
 from slap_core.views.figures.tunnel import methods_figure, scan_figure
@@ -104,13 +107,14 @@ def test_figures_show_every_method_and_the_papers_scan_apart():
         "regimes": ["ballistic", "resonance", "chaos"],
         "best": 0.1,
     }
-    figure = scan_figure({"slap": scan, "slap_paper": scan | {"unconverged": [0.0] * 3}})
+    figure = scan_figure({"slap_paper": scan | {"unconverged": [0.0] * 3}, "slap": scan})
     names = [trace.name for trace in figure.data if trace.name]
     assert "the paper's figures, on its own data" in names
     assert sum("trained" in name for name in names) == 4
     assert list(figure.data[1].y) == [0.3, 0.6, 0.2]
     lost = next(trace for trace in figure.data if trace.name == "over 1 % of the paths not found")
     assert list(lost.y) == [0.2]
+    assert lost.showlegend
     groups = {"all": [0.5, 0.4, 0.6], "basic": [0.7, 0.6, 0.8], "worst": [0.1, 0.0, 0.2]}
     figure = methods_figure({"slap": groups, "slerp": groups})
     assert [list(trace.y) for trace in figure.data] == [["slerp", "slap"]] * 3
@@ -359,8 +363,38 @@ def test_the_decisive_experiment_finds_who_is_ahead():
 
 
 def test_a_folder_without_replicas_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="holds no folder 0 with potential, regressor and force_field"):
-        decisive.replicas(tmp_path)
+    with pytest.raises(ValueError, match="holds no folder 0 with potential, regressor, force_field"):
+        replicas.replicas(tmp_path)
+
+
+def test_a_replica_that_lacks_a_network_is_refused(tmp_path):
+    (tmp_path / "0" / "potential").mkdir(parents=True)
+    (tmp_path / "0" / "potential" / "config.json").write_text("{}")
+    with pytest.raises(ValueError, match="0 lacks regressor, force_field"):
+        replicas.replicas(tmp_path)
+
+
+def test_the_shipped_networks_are_a_replica_whose_card_says_lambda():
+    (shipped,) = replicas.replicas(None)
+    assert shipped.landscape.coupling == chosen_coupling("solver")
+
+
+def test_training_seeds_are_told_apart_with_their_spread():
+    one = case()
+    same = DirectRegressor(DIM).eval()
+    trained = [
+        replicas.Replica(Landscape(StaticPotential(), coupling), same, ForceField(DIM, width=8, depth=1).eval())
+        for coupling in (0.0, 3.0)
+    ]
+    found = replicas.by_training_seed(trained, [one], Probe(DIM).eval())
+    drifts = [row["drift, all"].value for row in found["slap"]]
+    slerp = drift(Slerp()(one.seen, one.times).points, one.target)
+    assert drifts[0] == pytest.approx(float(slerp[one.scored].mean()))
+    assert abs(drifts[1] - drifts[0]) > 1e-3
+    column = list(found["slap"][0]).index("drift, all") + 2
+    slap, regressor, _ = (line.split("|")[column].strip() for line in replicas.spread_table(found).splitlines()[2:])
+    assert slap.startswith(f"{sum(drifts) / 2:.4f} ± {abs(drifts[1] - drifts[0]) / 2**0.5:.4f} ({min(drifts):.4f}–")
+    assert "± 0.0000" in regressor
 
 
 def test_a_sweep_finds_the_lambda_at_which_the_answer_lies():

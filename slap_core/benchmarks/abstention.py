@@ -39,7 +39,7 @@ from slap_core.benchmarks.output import markdown_table, write
 from slap_core.benchmarks.predicted_risk import predict, reliability
 from slap_core.metrics import RiskCoverage, bootstrap_interval, risk_coverage
 from slap_core.pretrained import load_encoder, load_potential
-from slap_core.training.gap_scenes import QUERIES
+from slap_core.training.queries import QUERIES
 
 __all__ = ["main", "summarise", "table"]
 

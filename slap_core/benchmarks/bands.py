@@ -34,7 +34,7 @@ from slap_core.metrics import bootstrap_interval
 from slap_core.posterior import quantile
 from slap_core.potential import Potential
 from slap_core.pretrained import load_encoder, load_potential
-from slap_core.training.gap_scenes import QUERIES
+from slap_core.training.queries import QUERIES
 from slap_core.tunnel_world import COLOURS, KINDS, prompt
 
 __all__ = ["LEVELS", "Distances", "coverage", "fit", "main", "measure", "report", "table"]

@@ -18,7 +18,8 @@ from slap_core.metrics import drift
 from slap_core.potential import Potential
 from slap_core.probe import candidate_latents
 from slap_core.spectrum import hessian_spectrum
-from slap_core.training.gap_scenes import QUERIES, GapScenes
+from slap_core.training.gap_scenes import GapScenes
+from slap_core.training.queries import QUERIES
 from slap_core.tunnel_world import COLOURS, KINDS, prompt, sample
 from slap_core.tunnel_world import random as counter
 

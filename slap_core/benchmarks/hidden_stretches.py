@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-from slap_core.benchmarks.seed_range import seed_range
+from slap_core.benchmarks.seed_range import unseen_seeds
 from slap_core.encoders import OpenClipEncoder
 from slap_core.least_action import LeastAction
 from slap_core.pretrained import POTENTIALS, chosen_coupling
@@ -70,7 +70,7 @@ def arguments_of(parser: argparse.ArgumentParser, arguments: Sequence[str] | Non
     if count < 1 or not 0 <= options.coupling < float("inf"):
         parser.error("--scenes must be at least 1 and --coupling at least 0.")
     try:
-        options.test = seeds("test", count) if options.seeds is None else seed_range(options.seeds)
+        options.test = unseen_seeds(options.seeds, count)
         options.validation = seeds("validation", count)
     except ValueError as error:
         parser.error(str(error))

@@ -19,7 +19,6 @@ Intervals are those of the percentile bootstrap over clips.
 """
 
 import argparse
-import importlib.util
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
 
@@ -27,8 +26,9 @@ import numpy as np
 import torch
 
 from slap_core.baselines import Lerp, Slerp, ZeroOrderHold
+from slap_core.benchmarks.clips import gradio_videos, scene_clips
 from slap_core.benchmarks.output import markdown_table, write
-from slap_core.benchmarks.seed_range import seed_range
+from slap_core.benchmarks.seed_range import unseen_seeds
 from slap_core.encoders import OpenClipEncoder
 from slap_core.fitting.potential import fit_potential
 from slap_core.least_action import LeastAction
@@ -36,11 +36,11 @@ from slap_core.metrics import drift
 from slap_core.potential import StaticPotential
 from slap_core.pretrained import chosen_coupling, load_baseline, load_encoder, load_potential
 from slap_core.training.video_folder import SUFFIXES
-from slap_core.tunnel_world import SPLITS, render, sample, seeds
-from slap_core.types import Clip, Latents, Solution
+from slap_core.tunnel_world import sample
+from slap_core.types import Latents, Solution
 from slap_core.video import VideoError, read_clip
 
-__all__ = ["RATES", "drifts", "main", "methods", "real_clips", "summary", "tunnel_world_clips"]
+__all__ = ["RATES", "drifts", "main", "methods", "real_clips", "summary"]
 
 RATES = {"50": 2, "25": 4, "10": 10}
 """Per cent of the frames that are kept: one in so many."""
@@ -97,16 +97,6 @@ def drifts(rows: Mapping[str, Method], latents: Latents) -> dict[str, dict[str, 
         for name, method in rows.items():
             path = method(seen, latents.times[dropped]).points
             found[name][rate] = float(drift(path / path.norm(dim=-1, keepdim=True), truth).mean())
-    return found
-
-
-def tunnel_world_clips(encoder: OpenClipEncoder, chosen: torch.Tensor) -> dict[str, Latents]:
-    """The scenes of these seeds as the camera sees them, by seed."""
-    found = {}
-    for seed in chosen:
-        scene = sample(seed[None])
-        frames = render(scene, size=96, layers=("observed",)).observed[0]
-        found[str(int(seed))] = encoder(Clip(frames.cpu(), torch.arange(len(frames)).double() / 24))
     return found
 
 
@@ -173,14 +163,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--seeds", default=None, help=f"A-B: scenes outside the training split; default: {SCENES} test")
     options = parser.parse_args(arguments)
     try:
-        chosen = seeds("test", SCENES) if options.seeds is None else seed_range(options.seeds)
+        chosen = unseen_seeds(options.seeds, SCENES)
     except ValueError as error:
         parser.error(str(error))
-    if int(chosen[0]) < SPLITS["train"][1]:
-        parser.error(f"--seeds must lie outside of the training split, from {SPLITS['train'][1]} on.")
-    folder = (
-        options.videos or pathlib.Path(importlib.util.find_spec("gradio").origin).parent / "media_assets" / "videos"
-    )
+    folder = options.videos or gradio_videos()
     encoder = load_encoder()
     try:
         real, skipped = real_clips(encoder, folder)
@@ -189,8 +175,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not real:
         parser.error(f"no video in {folder.name} has {PERIOD + 1} frames or more; give --videos another folder.")
     rows = methods(encoder)
+    scenes = {str(int(seed)): clip for seed, clip in zip(chosen, scene_clips(encoder, sample(chosen)), strict=True)}
     parts, record = [], {"seeds": [int(chosen[0]), int(chosen[-1])], "videos": list(real), "skipped": skipped}
-    for name, clips in (("tunnel_world", tunnel_world_clips(encoder, chosen)), ("real", real)):
+    for name, clips in (("tunnel_world", scenes), ("real", real)):
         each = {clip: drifts(rows, latents) for clip, latents in clips.items()}
         found = summary(list(each.values()))
         record[name] = {method: {rate: found[method][rate][0] for rate in RATES} for method in found}

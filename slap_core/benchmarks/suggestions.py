@@ -19,7 +19,6 @@ difference to uniform choice.
 """
 
 import argparse
-import importlib.util
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -31,6 +30,7 @@ from torch import Tensor
 
 from slap_core import metrics, sphere, tunnel_world
 from slap_core.baselines import Slerp
+from slap_core.benchmarks.clips import gradio_videos, scene_clips
 from slap_core.benchmarks.output import markdown_table, write
 from slap_core.benchmarks.seed_range import seed_range
 from slap_core.encoders import OpenClipEncoder
@@ -155,17 +155,14 @@ def tunnel_clips(encoder: OpenClipEncoder, seeds: Tensor) -> list[tuple[Latents,
     clips = []
     for part in seeds.split(16):
         scenes = tunnel_world.sample(part)
-        index = torch.arange(scenes.frames).expand(len(part), -1)
-        frames = tunnel_world.render(scenes, index, size=96, layers=("observed",)).observed
         words = [
             tunnel_world.prompt(kind=int(k), colour=int(c))
             for k, c in zip(scenes.kind[:, 0], scenes.colour[:, 0], strict=True)
         ]
         queries = encoder.text(words).double()
-        times = torch.arange(scenes.frames, dtype=torch.float64) / 24
-        for pictures, query in zip(frames, queries, strict=True):
-            points = sphere.normalize(encoder.images(pictures)[0].double())
-            clips.append((Latents(points, times), sphere.normalize(query)))
+        for latents, query in zip(scene_clips(encoder, scenes), queries, strict=True):
+            points = sphere.normalize(latents.points.double())
+            clips.append((Latents(points, latents.times), sphere.normalize(query)))
     return clips
 
 
@@ -176,11 +173,6 @@ def video_clips(encoder: OpenClipEncoder, folder: pathlib.Path) -> list[tuple[La
         points = sphere.normalize(latents.points.double())
         found.append((Latents(points, latents.times), sphere.normalize(points.mean(0))))
     return found
-
-
-def gradio_videos() -> pathlib.Path:
-    """The folder of real clips that gradio ships; found without importing it."""
-    return pathlib.Path(importlib.util.find_spec("gradio").origin).parent / "media_assets" / "videos"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

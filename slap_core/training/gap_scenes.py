@@ -5,14 +5,7 @@ say what hides has to have seen it. For training some of them show a part of it 
 the latents of the *cut-away* frames, in which the hidden actor is drawn over what hides it; what is given are latents
 of *observed* frames. Where an actor never comes out again (or was hidden from the start) there is one anchor only.
 
-Every stretch is asked about in four ways, and the target is the same for all:
-
-    true          what hides there (in an empty scene, what might have)
-    distractor    something else that is in the picture
-    absent        what no frame of the scene shows
-    generic       an object of no kind
-
-so that what is recovered has to come from the anchors and not from the words of the query.
+Every stretch is asked about in the four ways of `queries`, and the target is the same for all.
 """
 
 import dataclasses
@@ -25,22 +18,20 @@ from torch import Tensor
 
 from slap_core.encoders import OpenClipEncoder
 from slap_core.gaps import Gaps, find_gaps
-from slap_core.tunnel_world import COLOURS, KINDS, Scenes, place_of, render, sample, wording
+from slap_core.training.hidden_runs import IN_PICTURE, longest_run
+from slap_core.training.queries import QUERIES, query_words
+from slap_core.tunnel_world import Scenes, place_of, render, sample
 from slap_core.tunnel_world import random as counter
 from slap_core.types import Latents
 
-__all__ = ["QUERIES", "GapScenes", "draw_gap_scenes", "query_pairs", "query_words"]
+__all__ = ["GapScenes", "draw_gap_scenes"]
 
-QUERIES: Final = ("true", "distractor", "absent", "generic")
 HIDDEN: Final = 0.01
-"""An actor hides where no more than this share of it shows in the observed frame..."""
-IN_PICTURE: Final = 0.2
-"""... though this share would without the occluder."""
+"""An actor hides where no more than this share of it shows in the observed frame, though it is in the picture."""
 WHOLE: Final = 0.9
 """An actor shows whole where at least this share of it does."""
-GENERIC: Final = ("an object", "something")
 _CHANNEL: Final = 1100
-"""Of the hash that draws margins, empty stretches and words: none of those that Tunnel World uses."""
+"""Of the hash that draws anchors, empty stretches and moments: none of those that Tunnel World uses."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -90,105 +81,10 @@ class GapScenes:
         gaps = self.gaps.select(index.cpu())
         width = gaps.elapsed.shape[1]
         names = ("target", "observed", "empty", "hidden", "place")
-        padded = {name: None if (all_ := getattr(self, name)) is None else all_[at, :width] for name in names}
+        tables = {name: getattr(self, name) for name in names}
+        padded = {name: None if table is None else table[at, :width] for name, table in tables.items()}
         rest = {name: getattr(self, name)[at] for name in ("queries", "outcome", "kind", "colour", "seed")}
         return GapScenes(anchors=self.anchors, gaps=gaps, **padded, **rest)
-
-
-def _stretch(
-    hidden: Bool[Tensor, "time"], shown: Float[Tensor, "time"], share: float, u: Float[Tensor, "3"]
-) -> tuple[int, int, int | None, int | None]:
-    """First and last frame of the longest hidden run, and the anchors around it, None where there is none.
-
-    An anchor shows at least this share of an actor, or else the most that is ever shown on its side; it lies up to two
-    frames further out than it must.
-    """
-    time = len(hidden)
-    if not bool(hidden.any()):  # nothing came: a stretch like the others
-        length = 4 + int(u[0] * (min(32, time - 6) - 4))
-        first = 1 + int(u[1] * (time - 2 - length))
-        return first, first + length - 1, max(first - 1 - int(u[2] * 3), 0), min(first + length, time - 1)
-    edges = torch.cat([hidden.new_zeros(1), hidden, hidden.new_zeros(1)]).int().diff()
-    starts, ends = (edges == 1).nonzero().flatten(), (edges == -1).nonzero().flatten() - 1
-    longest = int((ends - starts).argmax())
-    first, last = int(starts[longest]), int(ends[longest])
-
-    def showing(side: Float[Tensor, "some"]) -> Int64[Tensor, "showing"]:
-        most = float(side.max()) if len(side) else 0.0
-        return (side >= min(share, most)).nonzero().flatten() if most > IN_PICTURE else side.new_zeros(0).long()
-
-    before, after = showing(shown[:first]), showing(shown[last + 1 :]) + last + 1
-    left = int(before[max(len(before) - 1 - int(u[0] * 3), 0)]) if len(before) else None
-    right = int(after[min(int(u[1] * 3), len(after) - 1)]) if len(after) else None
-    return first, last, left, right
-
-
-def _moments(
-    first: int, last: int, left: int | None, right: int | None, u: Float[Tensor, "most"] | int
-) -> Int64[Tensor, "node"]:
-    """The dropped frames, at most so many; both of the stretch's outermost ones where an end is free.
-
-    Evenly over the stretch, or, for numbers u, one of each of as many parts of it.
-    """
-    low = first if left is None else left + 1
-    high = last if right is None else right - 1
-    most = u if isinstance(u, int) else len(u)
-    if most >= high - low + 1:
-        return torch.arange(low, high + 1)
-    if isinstance(u, int):
-        return torch.linspace(low, high, most).round().long()
-    edges = torch.linspace(low, high + 1, most + 1, dtype=torch.float64)
-    found = (edges[:-1] + u.double() * edges.diff()).floor().clamp(low, high).long()
-    if left is None:
-        found[0] = low
-    if right is None:
-        found[-1] = high
-    return found.unique()
-
-
-Pair = tuple[int, int]
-"""Kind and colour."""
-
-
-def query_pairs(scenes: Scenes, *, extras: bool = True) -> list[tuple[Pair, Pair, Pair, None]]:
-    """What the four queries about each scene are about, in the order of `QUERIES`; a function of the scenes' seeds.
-
-    Args:
-        scenes: the scenes.
-        extras: whether a distractor is, where there is one, an object in front of the occluder.
-    """
-    found = []
-    for row, u in enumerate(_draws(scenes)):
-        there = scenes.present[row].nonzero().flatten().tolist()
-        pairs = [(int(scenes.kind[row, j]), int(scenes.colour[row, j])) for j in range(scenes.kind.shape[1])]
-        actors = [j for j in there if bool(scenes.actor[row, j])]
-        first = actors[0] if actors else len(there)  # of an empty scene, one that is not there
-        others = [j for j in there if j != first]
-        kinds = {pairs[j][0] for j in [*there, first]}
-        strangers = [k for k in range(len(KINDS)) if k not in kinds]
-        absent = (strangers[int(u[0] * len(strangers))], int(u[1] * len(COLOURS)))
-        spare = (strangers[int(u[2] * len(strangers))], int(u[3] * len(COLOURS)))
-        distractor = pairs[others[int(u[4] * len(others))]] if others and extras else spare
-        found.append((pairs[first], distractor, absent, None))
-    return found
-
-
-def query_words(scenes: Scenes, *, extras: bool = True) -> list[tuple[str, str, str, str]]:
-    """The words of the four queries about each scene, as `query_pairs` has them."""
-
-    def name(pair: Pair, pick: float) -> str:
-        names = wording.NAMES[pair[0]][pair[1]]
-        return names[int(pick * len(names))]
-
-    return [
-        (name(true, u[5]), name(distractor, u[6]), name(absent, u[7]), GENERIC[int(u[8] * len(GENERIC))])
-        for (true, distractor, absent, _), u in zip(query_pairs(scenes, extras=extras), _draws(scenes), strict=True)
-    ]
-
-
-def _draws(scenes: Scenes) -> list[list[float]]:
-    """The random numbers that decide about each scene's queries."""
-    return counter.uniform(scenes.seed, _CHANNEL + 1, 9).tolist()
 
 
 def draw_gap_scenes(
@@ -262,13 +158,12 @@ def _encode(
     moments_drawn = counter.uniform(scenes.seed, _CHANNEL + 2, most).cpu()
     rows, moments = [], []
     for row in range(len(scenes)):
-        first, last, left, right = _stretch(away[row], shown[row], share[row], draws[row, :3])
-        if left is None and right is None:  # hidden from the first frame to the last: nothing to hold on to
+        run = longest_run(away[row], shown[row], share[row], draws[row, :3])
+        if not run.anchors:  # hidden from the first frame to the last: nothing to hold on to
             continue
-        dropped = _moments(first, last, left, right, most if evenly else moments_drawn[row])
-        anchors = [frame for frame in (left, right) if frame is not None]
-        rows.append((row, dropped, anchors, first, last))
-        moments.append(torch.cat([dropped, torch.tensor(anchors)]))
+        dropped = run.evenly(most) if evenly else run.at_random(moments_drawn[row])
+        rows.append((row, dropped, run))
+        moments.append(torch.cat([dropped, torch.tensor(run.anchors)]))
     if not rows:
         return []
     # All frames of a part in one batch of equal length; the last one is repeated behind the end.
@@ -277,7 +172,9 @@ def _encode(
     chosen = torch.tensor([row for row, *_ in rows], device=device)
     pictures = render(scenes.select(chosen), index, size=size, layers=("observed", "cut_away", *layers))
     position = torch.arange(longest, device=device)
-    ends = torch.tensor([[len(m), len(m) - len(row[2])] for m, row in zip(moments, rows, strict=True)], device=device)
+    ends = torch.tensor(
+        [[len(m), len(dropped)] for m, (_, dropped, _) in zip(moments, rows, strict=True)], device=device
+    )
     held = (position >= ends[:, 1:]) & (position < ends[:, :1])
     dropping = position < ends[:, 1:]
     latents = {}
@@ -291,17 +188,18 @@ def _encode(
     text = encoder.text([word for words in query_words(scenes.select(chosen)) for word in words])
     queries = text.to(device).unflatten(0, (len(rows), len(QUERIES)))
     found = []
-    for k, (row, dropped, anchors, first, last) in enumerate(rows):
+    for k, (row, dropped, run) in enumerate(rows):
         count = len(dropped)
+        in_run = (dropped >= run.first) & (dropped <= run.last)
         none = ~scenes.actor[row].any()
         found.append(
             {
-                "anchors": latents["observed"][k, count : count + len(anchors)],
-                "anchor_times": torch.tensor(anchors, dtype=torch.float64),
+                "anchors": latents["observed"][k, count : count + len(run.anchors)],
+                "anchor_times": torch.tensor(run.anchors, dtype=torch.float64),
                 "times": dropped.double(),
                 "target": latents["cut_away"][k, :count],
                 **{layer: latents[layer][k, :count] if layer in layers else None for layer in ("observed", "empty")},
-                "hidden": (hides[row].any(-1) | none)[dropped] & ((dropped >= first) & (dropped <= last)).to(device),
+                "hidden": (hides[row].any(-1) | none)[dropped] & in_run.to(device),
                 "queries": queries[k],
                 "seed": scenes.seed[row],
                 "outcome": scenes.outcome[row],

@@ -13,13 +13,15 @@ from slap_core import sphere
 from slap_core.encoders import OpenClipEncoder
 from slap_core.gaps import Gaps
 from slap_core.shaping import Exercises
-from slap_core.training.gap_scenes import QUERIES, GapScenes
+from slap_core.stretches import Stretches
+from slap_core.training.gap_scenes import GapScenes
 from slap_core.training.potential_settings import SolverSettings
+from slap_core.training.queries import QUERIES
 from slap_core.training.scene_file import SceneSettings, gap_scenes
 from slap_core.training.video_folder import Folder, read_captions, read_folder, stretches_of_clips
 from slap_core.tunnel_world import COLOURS
 
-__all__ = ["Lessons", "excerpt", "lessons_of_folder", "lessons_of_scenes", "stretches_of_scenes"]
+__all__ = ["Lessons", "asked", "excerpt", "lessons_of_folder", "lessons_of_scenes", "stretches_of_scenes"]
 
 ELSEWHERE = 0.3
 """What the nodes at which nothing is hidden count together, in training."""
@@ -97,6 +99,11 @@ def excerpt(lessons: Exercises, index: Int[Tensor, "batch"], *, noise: float, ge
         queries=queries,
         subject=lessons.subject[index],
     )
+
+
+def asked(lessons: Exercises, query: Int[Tensor, "stretch"]) -> Stretches:
+    """All the stretches, each asked about in one way."""
+    return Stretches.of(lessons.anchors, lessons.gaps, lessons.queries[torch.arange(len(lessons)), query])
 
 
 def lessons_of_scenes(encoder: OpenClipEncoder, settings: SceneSettings) -> Lessons:

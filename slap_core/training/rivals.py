@@ -24,12 +24,11 @@ from torch import Tensor
 from slap_core.learned import LearnedInterpolator
 from slap_core.pretrained import baseline_class, load_encoder, write_card
 from slap_core.shaping import Exercises, drift
-from slap_core.stretches import Stretches
 from slap_core.training import command_line, loop
-from slap_core.training.lessons import Lessons, excerpt, lessons_of_scenes
+from slap_core.training.lessons import Lessons, asked, excerpt, lessons_of_scenes
 from slap_core.training.scene_file import SceneSettings
 
-__all__ = ["Batch", "RivalSettings", "asked", "batches", "main", "train", "validate"]
+__all__ = ["Batch", "RivalSettings", "batches", "main", "train", "validate"]
 
 WHAT: Final = {
     "latent_ode": "A latent ODE over each stretch between anchors.",
@@ -83,11 +82,6 @@ def batches(lessons: Exercises, settings: RivalSettings, first: int) -> Iterator
         index = torch.randint(len(lessons), (settings.batch,), generator=generator)
         query = torch.randint(lessons.queries.shape[1], (settings.batch,), generator=generator)
         yield Batch(index, query, step < settings.stations * settings.steps)
-
-
-def asked(lessons: Exercises, query: Int[Tensor, "stretch"]) -> Stretches:
-    """All the stretches, each asked about in one way."""
-    return Stretches.of(lessons.anchors, lessons.gaps, lessons.queries[torch.arange(len(lessons)), query])
 
 
 @torch.no_grad()

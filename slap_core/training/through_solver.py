@@ -9,9 +9,8 @@ SLERP to the end, and minimises
 
 (`shaping` has the terms of the solved paths). A potential with attractors is taught first, without the solver, to have
 them on the right paths (`AttractorPotential.stations`): the drift of the path by way of them is all that is minimised.
-The target is the same for right, wrong and generic queries, so that what
-is recovered has to come from the anchors. InfoNCE contrasts the answers of the batch for the true query of each, as in
-the paper.
+The target is the same for right, wrong and generic queries, so that what is recovered has to come from the anchors.
+InfoNCE contrasts the answers of the batch for the true query of each, as in the paper.
 
 The material is Tunnel World, where the answers are cut-away frames, or any folder of videos (`video_folder`), where
 they are dropped ones. After training the potential is calibrated and judged on stretches it has not seen: on one half
@@ -36,7 +35,7 @@ from slap_core.potential import GRADIENT_NORM, Potential, calibrate
 from slap_core.pretrained import load_encoder
 from slap_core.shaping import Exercises
 from slap_core.training import loop
-from slap_core.training.lessons import Lessons, excerpt, lessons_of_folder, lessons_of_scenes
+from slap_core.training.lessons import Lessons, asked, excerpt, lessons_of_folder, lessons_of_scenes
 from slap_core.training.potential_settings import SolverSettings
 
 __all__ = ["assess", "contrast", "station_drift", "train"]
@@ -49,30 +48,29 @@ TUBE = 0.05
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Batch:
-    """Which stretches, asked about in which way, at which lambda."""
-
-    solved: bool
-    """Whether the problems are solved, or attractors taught to be stations."""
-    elsewhere: bool
-    """Whether some of them are started elsewhere as well, for the margin."""
+    """Which stretches, asked about in which way, at which lambda, and what is made of them."""
 
     index: Int[Tensor, "batch"]
     query: Int[Tensor, "batch"]
     coupling: Float[Tensor, "batch"]
+    solved: bool
+    """Whether the problems are solved, or attractors taught to be stations."""
+    elsewhere: bool
+    """Whether some of the problems are started elsewhere as well, for the margin."""
 
 
 def batches(lessons: Exercises, settings: SolverSettings, first: int) -> Iterator[Batch]:
     """Random problems for every step from `first` on; a function of seed and step."""
     for step in range(first, settings.steps):
-        generator = torch.Generator().manual_seed(settings.seed * 1_000_003 + step)
+        generator = loop.generator_of(settings.seed, step)
         size = (settings.batch,)
         ratio = settings.coupling_high / settings.coupling_low
         yield Batch(
-            not settings.attracts or step >= settings.stations * settings.steps,
-            step % settings.margin_every == 0,
             torch.randint(len(lessons), size, generator=generator),
             torch.randint(lessons.queries.shape[1], size, generator=generator),
             settings.coupling_low * ratio ** torch.rand(size, generator=generator),
+            solved=not settings.attracts or step >= settings.stations * settings.steps,
+            elsewhere=step % settings.margin_every == 0,
         )
 
 
@@ -107,8 +105,8 @@ def assess(
     every = torch.arange(len(lessons)).repeat_interleave(ways)
     query = torch.arange(ways).repeat(len(lessons))
     found, converged = [], []
-    for index, asked in zip(every.split(256), query.split(256), strict=True):
-        action = shaping.pose(potential, lessons, index, asked, torch.full((len(index),), coupling))
+    for index, way in zip(every.split(256), query.split(256), strict=True):
+        action = shaping.pose(potential, lessons, index, way, torch.full((len(index),), coupling))
         if potential is None:
             solved = shaping.Solved(action.geodesic(), torch.zeros(len(index)), torch.ones(len(index)) > 0)
         else:
@@ -172,11 +170,9 @@ def station_drift(
     potential: AttractorPotential, lessons: Exercises, query: Int[Tensor, "stretch"]
 ) -> Float[Tensor, ""]:
     """The mean drift of the paths by way of all attractors, each stretch asked about in one way."""
-    gaps, device, every = lessons.gaps, lessons.target.device, torch.arange(len(lessons))
-    start, stop = (lessons.anchors[end.to(device)] for end in (gaps.start, gaps.stop))
-    question = potential.in_gaps(lessons.queries[every, query], start, stop)
-    path = potential.stations(question, (gaps.elapsed / gaps.length[:, None]).to(start))
-    return shaping.drift(path, lessons, every).mean()
+    rows = asked(lessons, query)
+    path = potential.stations(potential.in_gaps(rows.query, rows.start, rows.stop), rows.fraction())
+    return shaping.drift(path, lessons, torch.arange(len(lessons))).mean()
 
 
 def judged(potential: Potential, lessons: Lessons, *, seed: int) -> dict[str, float]:

@@ -3,6 +3,8 @@
     python -m slap_core.benchmarks.tunnel --quick --out runs/tunnel        8 scenes an outcome
     python -m slap_core.benchmarks.tunnel --full --out runs/tunnel         64 scenes an outcome, and the other tables
 
+With --replicas DIR there is a table of how the networks of several training seeds differ (see `replicas`).
+
 Lambda is chosen on validation scenes; everything else comes from test scenes or those of --seeds. Writes tunnel.csv,
 tunnel.md, tunnel.json and the figure tunnel_methods, and with --full the numbers of every case as tunnel.npz and the
 figure tunnel_resonance.
@@ -19,18 +21,19 @@ from jaxtyping import Int64
 from torch import Tensor
 
 from slap_core.benchmarks.output import draw, write
-from slap_core.benchmarks.seed_range import seed_range
+from slap_core.benchmarks.seed_range import unseen_seeds
 from slap_core.benchmarks.tunnel import sweep
 from slap_core.benchmarks.tunnel.cases import Case, another, draw_cases
 from slap_core.benchmarks.tunnel.conditions import CONDITIONS
 from slap_core.benchmarks.tunnel.methods import Method, landscapes, methods
+from slap_core.benchmarks.tunnel.replicas import by_training_seed, replicas, spread_table
 from slap_core.benchmarks.tunnel.scores import Estimate, measure, summarise
 from slap_core.benchmarks.tunnel.settings_search import COUPLINGS, choose_couplings
 from slap_core.benchmarks.tunnel.tables import across, as_json, by_outcome, markdown, write_csv
 from slap_core.encoders import OpenClipEncoder
 from slap_core.pretrained import load_encoder, load_probe
 from slap_core.probe import Probe
-from slap_core.tunnel_world import OUTCOMES, SPLITS, seeds
+from slap_core.tunnel_world import OUTCOMES, seeds
 from slap_core.types import PotentialFunction
 from slap_core.views.figures.tunnel import methods_figure, scan_figure
 
@@ -85,14 +88,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     size.add_argument("--full", action="store_true", help=f"{FULL} scenes of each outcome")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for tunnel.csv, .md, .json")
     parser.add_argument("--seeds", default=None, help="A-B: scenes, outside the training split; default: test scenes")
+    parser.add_argument("--replicas", type=pathlib.Path, help="folder of training seeds, whose spread is to be told")
     options = parser.parse_args(arguments)
     count = FULL if options.full else QUICK
     try:
-        chosen = seeds("test", count * len(OUTCOMES)) if options.seeds is None else seed_range(options.seeds)
+        chosen = unseen_seeds(options.seeds, count * len(OUTCOMES))
+        trained = [] if options.replicas is None else replicas(options.replicas)
     except ValueError as error:
         parser.error(str(error))
-    if int(chosen[0]) < SPLITS["train"][1]:
-        parser.error(f"--seeds must lie outside of the training split, from {SPLITS['train'][1]} on.")
     if len(chosen) < len(OUTCOMES):
         parser.error(f"--seeds must name at least {len(OUTCOMES)} scenes, one for each outcome.")
     began = time.perf_counter()
@@ -116,13 +119,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for title, column in (("Accuracy", "accuracy"), ("Kind and colour", "named"), ("Place", "placed"))
     ]
     further = {}
+    if trained:
+        seeds_apart = by_training_seed(trained, cases, probe)
+        parts.append(f"## {len(trained)} training seeds\n\n{spread_table(seeds_apart)}")
+        further["training_seeds"] = {
+            name: [{column: list(vars(v).values()) for column, v in row.items()} for row in each]
+            for name, each in seeds_apart.items()
+        }
     if options.full:
         generalised = generalise(encoder, probe, potentials, couplings, chosen[: GENERAL * len(OUTCOMES)])
         parts += [f"## Generalisation: {name}\n\n{across(generalised, name)}" for name in ("accuracy", "drift")]
         some = cases[: SWEPT * len(OUTCOMES)]
         scans = {name: sweep.sweep(potentials[name], some, probe) for name in ("slap_paper", "slap")}
         parts.append(f"## Over λ\n\n{sweep.table(scans)}")
-        further = {
+        further |= {
             "generalisation": {name: as_json(found) for name, found in generalised.items()},
             "sweep": {name: scan.as_json() for name, scan in scans.items()},
         }

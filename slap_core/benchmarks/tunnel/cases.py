@@ -14,7 +14,8 @@ from jaxtyping import Bool, Float, Float64, Int64
 from torch import Tensor
 
 from slap_core.encoders import OpenClipEncoder
-from slap_core.training.gap_scenes import GapScenes, draw_gap_scenes, query_pairs
+from slap_core.training.gap_scenes import GapScenes, draw_gap_scenes
+from slap_core.training.queries import query_pairs
 from slap_core.tunnel_world import OUTCOMES, Scenes, sample
 from slap_core.types import Latents
 

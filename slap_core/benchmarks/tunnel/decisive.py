@@ -18,12 +18,11 @@ outcome *inside* is left out: it has a third anchor already.
 
 `slap` and `regressor_gp` hold a glimpse as firmly as was best for them on validation scenes: in *hard* conditions one
 stiffness, in the soft one and the contradiction another, for who asks cannot know which of the two it is. The others
-know only exact anchors. Each method is a row of means over its training seeds (folders 0, 1, ... of --replicas, each
-with `potential`, `regressor`, `force_field`), with bootstrap intervals over scenes and the spread of the seeds.
+know only exact anchors. Each method is a row of means over its training seeds (see `replicas`), with bootstrap
+intervals over scenes and the spread of the seeds.
 """
 
 import argparse
-import dataclasses
 import math
 import pathlib
 from collections.abc import Callable, Mapping, Sequence
@@ -35,23 +34,21 @@ from torch import Tensor
 from slap_core import sphere
 from slap_core.baselines import Rule, Slerp
 from slap_core.benchmarks.output import write
-from slap_core.benchmarks.seed_range import seed_range
+from slap_core.benchmarks.seed_range import unseen_seeds
 from slap_core.benchmarks.tunnel.cases import Case, another, draw_cases, glimpse
 from slap_core.benchmarks.tunnel.conditions import CONDITIONS
-from slap_core.benchmarks.tunnel.methods import Landscape
+from slap_core.benchmarks.tunnel.replicas import Replica, replicas
 from slap_core.benchmarks.tunnel.scores import MEASURED, Estimate, measure, summarise
-from slap_core.benchmarks.tunnel.settings_search import choose_couplings
 from slap_core.benchmarks.tunnel.tables import by_condition
 from slap_core.encoders import OpenClipEncoder
 from slap_core.gaussian_process import GaussianProcessRegressor
-from slap_core.potential import Potential
-from slap_core.pretrained import baseline_class, load_encoder, load_probe, weights_folder
+from slap_core.pretrained import load_encoder, load_probe
 from slap_core.probe import Probe
 from slap_core.tunnel_world import OUTCOMES, seeds
 from slap_core.tunnel_world import random as counter
 from slap_core.types import Solution
 
-__all__ = ["GLIMPSES", "Replica", "experiment", "main", "replicas"]
+__all__ = ["GLIMPSES", "experiment", "main"]
 
 _CHANNEL = 1300
 """Of the hash that draws times and noise of glimpses."""
@@ -66,40 +63,6 @@ HARD = GLIMPSES[:2]
 
 Answer = Callable[[Case, float], Solution]
 """From a case and the stiffness of its inner anchors."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Replica:
-    """The networks of one training seed."""
-
-    potential: Potential
-    regressor: Callable[..., Solution]
-    field: Callable[..., Solution]
-
-
-def replicas(folder: pathlib.Path | None) -> list[Replica]:
-    """Those of the folders 0, 1, ... in `folder`, or the shipped ones.
-
-    Raises:
-        ValueError: if there is no folder 0.
-    """
-    if folder is None:
-        names = ("potential_through_solver", "regressor", "force_field")
-        return [_replica(*(weights_folder(name) for name in names))]
-    found = []
-    while (folder / str(len(found))).is_dir():
-        found.append(_replica(*(folder / str(len(found)) / name for name in ("potential", "regressor", "force_field"))))
-    if not found:
-        raise ValueError(f"{folder.name!r} holds no folder 0 with potential, regressor and force_field; train them.")
-    return found
-
-
-def _replica(potential: pathlib.Path, regressor: pathlib.Path, field: pathlib.Path) -> Replica:
-    networks = [
-        baseline_class(name).from_pretrained(path).eval().requires_grad_(False)
-        for name, path in (("regressor", regressor), ("force_field", field))
-    ]
-    return Replica(Potential.from_pretrained(potential), *networks)
 
 
 def glimpsed(case: Case, kind: str, other: Case) -> Case:
@@ -121,15 +84,15 @@ def glimpsed(case: Case, kind: str, other: Case) -> Case:
     return glimpse(case, nodes, latents)
 
 
-def answers(replica: Replica, coupling: float, encoder: OpenClipEncoder) -> dict[str, Answer]:
+def answers(replica: Replica, encoder: OpenClipEncoder) -> dict[str, Answer]:
     """The rows for one training seed."""
     rule = Rule.in_words(encoder.text)
 
     def landscape(case: Case, stiffness: float) -> Solution:
         inner = torch.full((len(case.seen),), stiffness, dtype=torch.float64)
         inner[[0, -1]] = math.inf
-        own = Landscape(replica.potential, coupling)
-        return own.scan(case.seen, case.times, case.queries, couplings=[coupling], stiffness=inner)[0]
+        own = replica.landscape
+        return own.scan(case.seen, case.times, case.queries, couplings=[own.coupling], stiffness=inner)[0]
 
     def process(case: Case, stiffness: float) -> Solution:
         return GaussianProcessRegressor(replica.regressor, stiffness=stiffness)(case.seen, case.times, case.queries)
@@ -225,7 +188,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     try:
         count = options.scenes * len(ASKED)
-        chosen = seeds("test", count) if options.seeds is None else seed_range(options.seeds)
+        chosen = unseen_seeds(options.seeds, count)
         trained = replicas(options.replicas)
     except ValueError as error:
         parser.error(str(error))
@@ -246,15 +209,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in CONDITIONS
         if name.startswith("hidden")
     }
-    couplings = [choose_couplings({"slap": replica.potential}, plain["known"])["slap"] for replica in trained]
-    rows = [answers(replica, coupling, encoder) for replica, coupling in zip(trained, couplings, strict=True)]
+    rows = [answers(replica, encoder) for replica in trained]
     found, spread, stiffness = experiment(rows, glimpses["known"], test, probe)
     parts = [f"## {name}\n\n{by_condition(found, name)}" for name in next(iter(found["two anchors"].values()))]
     text = f"{verdict(found)}\n\n" + "\n\n".join(parts)
     record = {
         "verdict": verdict(found),
         "training_seeds": len(trained),
-        "couplings": couplings,
+        "couplings": [replica.landscape.coupling for replica in trained],
         "stiffness": {m: {c: str(v) for c, v in by.items()} for m, by in stiffness.items()},
         "drift_of_each_seed": spread,
         "conditions": {

@@ -37,7 +37,7 @@ from slap_core.benchmarks.tunnel.beliefs import read
 from slap_core.benchmarks.tunnel.cases import BASIC, Case
 from slap_core.metrics import drift
 from slap_core.probe import Probe
-from slap_core.training.gap_scenes import QUERIES
+from slap_core.training.queries import QUERIES
 from slap_core.tunnel_world import OUTCOMES
 
 __all__ = ["COLUMNS", "MEASURED", "Estimate", "measure", "summarise"]
@@ -48,18 +48,8 @@ MEASURED = (
 )
 """The numbers of a case."""
 COLUMNS = (
-    *(
-        "accuracy",
-        "named",
-        "placed",
-        "probe_accuracy",
-        "present_accuracy",
-        "false_positive_rate",
-        "auc",
-        "conjured",
-        "place_error",
-    ),
-    *("presence", "permanence", "drift", "drift_relative"),
+    *("accuracy", "named", "placed", "probe_accuracy", "present_accuracy", "false_positive_rate", "auc", "conjured"),
+    *("place_error", "presence", "permanence", "drift", "drift_relative"),
 )
 """What a table can show."""
 RESAMPLES = 1000

@@ -65,18 +65,8 @@ def as_json(summary: Summary) -> dict[str, Any]:
 def markdown(summary: Summary, couplings: Mapping[str, float], *, outcome: str) -> str:
     """Methods down; accuracy for each query, then totals, and the paper's figures in columns of their own."""
     queries = ("true", "distractor", "absent", "generic")
-    head = [
-        *(
-            "method",
-            "λ",
-            *(f"accuracy, {query}" for query in queries),
-            "accuracy",
-            "95 %",
-            "by probe",
-            "false positives",
-        ),
-        *("permanence", "drift", "relative drift", "*paper: accuracy*", "*permanence*", "*drift*"),
-    ]
+    head = ["method", "λ", *(f"accuracy, {query}" for query in queries), "accuracy", "95 %", "by probe"]
+    head += ["false positives", "permanence", "drift", "relative drift", "*paper: accuracy*", "*permanence*", "*drift*"]
     lines = []
     for method, outcomes in summary.items():
         whole = outcomes[outcome]["all"]

@@ -40,6 +40,7 @@ def scan_figure(scans: Mapping[str, Mapping[str, Any]]) -> go.Figure:
     ticks, labels, smallest = coupling_ticks(couplings)
     x = [compress(c, smallest) for c in couplings]
     figure = make_subplots(rows=2, cols=1, shared_xaxes=True, vertical_spacing=0.07)
+    lost_anywhere = False
     for method, scan in scans.items():
         colour = COLOURS.get(method, GREY)
         for row, column in enumerate(("accuracy", "drift"), 1):
@@ -62,8 +63,9 @@ def scan_figure(scans: Mapping[str, Mapping[str, Any]]) -> go.Figure:
                 x=[x[k] for k in lost], y=[scan["accuracy"][k][0] for k in lost], mode="markers", hoverinfo="skip",
                 marker={"symbol": "x-thin", "size": 10, "line": {"color": MUTED, "width": 1.5}},
                 name="over 1 % of the paths not found", legendgroup="lost",
-                showlegend=method == next(iter(scans)), row=1, col=1,
+                showlegend=not lost_anywhere, row=1, col=1,
             )  # fmt: skip
+            lost_anywhere = True
         best = compress(scan["best"], smallest)
         figure.add_vline(x=best, line={"color": colour, "width": 1, "dash": "dot"}, row="all", col=1)
     figure.add_scatter(
