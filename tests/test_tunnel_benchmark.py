@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import math
 import shutil
 
 import numpy as np
@@ -10,11 +11,13 @@ import torch
 from sklearn.metrics import roc_auc_score
 
 from slap_core import sphere
+from slap_core.attractors import AttractorPotential
 from slap_core.baselines import Oracle, Slerp
 from slap_core.benchmarks.output import draw
 from slap_core.benchmarks.tunnel import beliefs, conditions, decisive, replicas, scores, settings_search, sweep, tables
 from slap_core.benchmarks.tunnel import cases as asked
 from slap_core.benchmarks.tunnel.methods import LANDSCAPES, ROWS, Landscape, methods
+from slap_core.curvature import global_bounds
 from slap_core.force_field import ForceField
 from slap_core.metrics import drift
 from slap_core.potential import StaticPotential
@@ -397,6 +400,17 @@ def test_training_seeds_are_told_apart_with_their_spread():
     assert "± 0.0000" in regressor
 
 
+def test_a_sweep_tells_up_to_which_lambda_a_path_is_the_only_one():
+    one = case(dim=8)
+    network = AttractorPotential(8, width=8, depth=1).eval()
+    found = sweep.sweep(network, [one], Probe(8).eval(), (0.0, 0.5, 1.0))
+    question = network.in_gaps(one.queries[:1], one.seen.points[:1], one.seen.points[1:])[0]
+    # A string of one gap as the unit of time has pi^2.
+    expected = global_bounds(network, question).riemannian / math.pi**2
+    assert found.softness.tolist() == pytest.approx([0, expected / 2, expected], rel=0.05)
+    assert found.as_json()["Lambda"] == found.softness.tolist()
+
+
 def test_a_sweep_finds_the_lambda_at_which_the_answer_lies():
     one = case(dim=8)
     path = Landscape(StaticPotential(), 0.3)(one.seen, one.times, one.queries[0])
@@ -406,4 +420,5 @@ def test_a_sweep_finds_the_lambda_at_which_the_answer_lies():
     assert float(found.drift[2, 0]) == pytest.approx(0, abs=1e-6)
     assert float(found.unconverged.max()) == 0
     assert len(found.regimes) == 4
+    assert bool(found.softness.isnan().all())  # the cosine has no bound of a network
     assert "(λ*)" in sweep.table({"static": found})

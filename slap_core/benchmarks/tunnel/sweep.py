@@ -2,9 +2,13 @@
 
 Regimes are those of `slap_core.resonance`, by accuracy; where over 1 % of the paths are not found, lambda is in chaos.
 The paper's scan (accuracy 41.5, 65.2, 83.9, 79.1 and 31 % at lambda -> 0, 0.1, 0.5, 1 and above 5) is of its own data.
+
+Beside accuracy stands what it costs: Lambda = lambda M/(mu sigma_1), M bounding the Riemannian Hessian of P everywhere.
+Below 1 the path is sure to be the only one.
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +20,12 @@ from slap_core.benchmarks.output import markdown_table
 from slap_core.benchmarks.tunnel.cases import Case
 from slap_core.benchmarks.tunnel.methods import Landscape
 from slap_core.benchmarks.tunnel.scores import MEASURED, measure, summarise
+from slap_core.curvature import global_bounds
+from slap_core.gaps import find_gaps
+from slap_core.potential import Potential
 from slap_core.probe import Probe
 from slap_core.resonance import Regime, regimes
+from slap_core.spectrum import string_eigenvalue
 from slap_core.types import PotentialFunction
 
 __all__ = ["COUPLINGS", "Sweep", "sweep", "table"]
@@ -39,6 +47,8 @@ class Sweep:
     drift: Float[Tensor, "coupling estimate"]
     unconverged: Float[Tensor, "coupling"]
     """Share of cases with a path that was not found."""
+    softness: Float[Tensor, "coupling"]
+    """Lambda, the median over the cases with one gap, asked about what hides; NaN for a potential without bounds."""
     regimes: tuple[Regime, ...]
 
     @property
@@ -53,6 +63,7 @@ class Sweep:
             "accuracy": self.accuracy.tolist(),
             "drift": self.drift.tolist(),
             "unconverged": self.unconverged.tolist(),
+            "Lambda": [None if math.isnan(value) else value for value in self.softness.tolist()],
             "regimes": [regime.value for regime in self.regimes],
             "best": self.couplings[self.best],
         }
@@ -64,6 +75,7 @@ def sweep(
     """The scan of one potential over the cases."""
     values = torch.zeros(len(couplings), len(cases), len(MEASURED), 4, dtype=torch.float64)
     failed = torch.zeros(len(couplings), dtype=torch.float64)
+    curvature = torch.tensor([_curvature(potential, case) for case in cases], dtype=torch.float64)
     for number, case in enumerate(cases):
         found = Landscape(potential, 0.0).scan(case.seen, case.times, case.queries, couplings=couplings)
         for k, solution in enumerate(found):
@@ -80,20 +92,32 @@ def sweep(
     return Sweep(
         couplings=tuple(couplings),
         unconverged=failed,
+        softness=lambdas * curvature.nanmedian(),
         regimes=regimes(lambdas, estimates["accuracy"][:, 0], found=found_there),
         **estimates,
     )
 
 
+def _curvature(potential: PotentialFunction, case: Case) -> float:
+    """M/(mu sigma_1) for the true query; NaN where there is a third anchor, or no bound."""
+    if not isinstance(potential, Potential) or len(case.seen) > 2:
+        return math.nan
+    gaps = find_gaps(case.seen.times, case.times)
+    start, stop = (case.seen.points[int(end[0])] for end in (gaps.start, gaps.stop))
+    question = potential.in_gaps(case.queries[:1], start[None], stop[None])
+    return global_bounds(potential, question[0]).riemannian / float(string_eigenvalue(gaps)[0])
+
+
 def table(found: dict[str, Sweep]) -> str:
     """Lambda down; accuracy, drift and regime of each potential across."""
-    head = ["λ", *(f"{name}: {what}" for name in found for what in ("accuracy", "drift", "unconverged", "regime"))]
+    columns = ("accuracy", "drift", "unconverged", "Λ", "regime")
+    head = ["λ", *(f"{name}: {what}" for name in found for what in columns)]
     lines = []
     for k, coupling in enumerate(next(iter(found.values())).couplings):
         cells = [f"{coupling:g}"]
         for one in found.values():
             mark = " (λ*)" if k == one.best else ""
             cells += [f"{one.accuracy[k, 0]:.3f}{mark}", f"{one.drift[k, 0]:.4f}", f"{one.unconverged[k]:.2f}"]
-            cells += [one.regimes[k].value]
+            cells += [f"{one.softness[k]:.3g}", one.regimes[k].value]
         lines.append(cells)
     return markdown_table(head, lines)
