@@ -3,6 +3,7 @@
 - Drift: 1 - cos(recovered, true), in [0, 2]; 0 is perfect, 1 is unrelated.
 - FG-ARI: the adjusted Rand index between predicted and true segments over foreground tokens alone: 1 where they agree
   up to a renaming, about 0 for chance, below 0 for worse. Background is left out: how to split it is nobody's truth.
+- Mean best overlap: the mean over objects of the largest intersection over union with any predicted segment.
 - Risk and coverage: a method that may abstain answers the share (coverage) of the cases of which it is most confident;
   the mean risk of those over coverage is its curve. The area under it, less that of an oracle that knows each risk, is
   what the confidence costs: 0 for a perfect order of the cases, positive for any other.
@@ -20,7 +21,10 @@ from jaxtyping import Float, Float64, Int, Int64
 from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
-__all__ = ["RiskCoverage", "bootstrap_interval", "dead_slots", "drift", "fg_ari", "mask_entropy", "risk_coverage"]
+__all__ = [
+    *("RiskCoverage", "bootstrap_interval", "dead_slots", "drift", "fg_ari", "mask_entropy", "mean_best_overlap"),
+    "risk_coverage",
+]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -114,6 +118,35 @@ def fg_ari(predicted: Int[Tensor, "*shape"], true: Int[Tensor, "*shape"], *, bac
     if not bool(foreground.any()):
         return float("nan")
     return float(adjusted_rand_score(true[foreground].cpu().numpy(), predicted[foreground].cpu().numpy()))
+
+
+def mean_best_overlap(predicted: Int[Tensor, "*shape"], true: Int[Tensor, "*shape"], *, background: int = 0) -> float:
+    """The mean over the true objects of the largest intersection over union with a predicted segment, in [0, 1].
+
+    All axes count as one set, as in `fg_ari`. NaN where there is no object.
+
+    Args:
+        predicted: the segment of each token.
+        true: the object of each token.
+        background: the label in `true` that is no object.
+
+    Raises:
+        ValueError: if the two have different shapes.
+
+    Source: Pont-Tuset et al., Multiscale Combinatorial Grouping, 2017.
+    """
+    if predicted.shape != true.shape:
+        raise ValueError(
+            f"mean_best_overlap compares labels token by token, got shapes {tuple(predicted.shape)} and "
+            f"{tuple(true.shape)}; resample one of them."
+        )
+    overlaps = []
+    for label in true[true != background].unique():
+        own = true == label
+        segments, common = predicted[own].unique(return_counts=True)
+        sizes = torch.stack([(predicted == segment).sum() for segment in segments])
+        overlaps.append(float((common / (sizes + own.sum() - common)).max()))
+    return sum(overlaps) / len(overlaps) if overlaps else float("nan")
 
 
 def mask_entropy(masks: Float[Tensor, "*batch slot token"]) -> Float[Tensor, "*batch"]:

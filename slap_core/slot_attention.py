@@ -75,11 +75,19 @@ class Standardise(nn.Module):
 
 
 class SlotAttention(nn.Module):
-    """Slot attention as a step and its repetition."""
+    """Slot attention as a step and its repetition.
 
-    def __init__(self, dim: int, *, iterations: int = 3, eps: float = 1e-8) -> None:
+    Args:
+        dim: of slots and tokens.
+        iterations: how often slots are updated.
+        eps: added to the attention before it is normalised over the tokens.
+        competes: whether tokens choose among slots. Without, each slot chooses among tokens by itself, as the queries
+            of a Q-Former do: the ablation.
+    """
+
+    def __init__(self, dim: int, *, iterations: int = 3, eps: float = 1e-8, competes: bool = True) -> None:
         super().__init__()
-        self.iterations, self.eps = iterations, eps
+        self.iterations, self.eps, self.competes = iterations, eps, competes
         self.mean = nn.Parameter(torch.randn(dim) / dim**0.5)
         self.log_std = nn.Parameter(torch.zeros(dim))
         self.norm_tokens, self.norm_slots, self.norm_mlp = nn.LayerNorm(dim), nn.LayerNorm(dim), nn.LayerNorm(dim)
@@ -97,10 +105,11 @@ class SlotAttention(nn.Module):
         keys: Float[Tensor, "batch token dim"],
         values: Float[Tensor, "batch token dim"],
     ) -> tuple[Float[Tensor, "batch slot dim"], Float[Tensor, "batch slot token"]]:
-        """The slots after one iteration, and the attention that moved them."""
+        """The slots after one iteration, and the attention that moved them, which sums to 1 over the slots."""
         query = self.query(self.norm_slots(slots))
-        attention = (query @ keys.mT / keys.shape[-1] ** 0.5).softmax(dim=1)
-        weights = attention + self.eps
+        logits = query @ keys.mT / keys.shape[-1] ** 0.5
+        weights = logits.softmax(dim=1 if self.competes else -1) + self.eps
+        attention = weights / weights.sum(1, keepdim=True)
         updates = (weights / weights.sum(-1, keepdim=True)) @ values
         slots = self.gru(updates.flatten(0, 1), slots.flatten(0, 1)).view_as(slots)
         return slots + self.mlp(self.norm_mlp(slots)), attention

@@ -54,6 +54,8 @@ class SlotConfig:
     """Per cell."""
     iterations: int = 3
     """Of slot attention."""
+    competes: bool = True
+    """Whether tokens choose among slots; without, slots are the queries of a Q-Former."""
     bands: int = 4
     """Octaves of the sines that say where and when: the finest has a period of 2 / 2^(bands - 1) frames or clips."""
     origin: str = "Untrained: these masks mean nothing."
@@ -119,7 +121,7 @@ class _Branch(nn.Module):
             nn.Linear(config.dim_slot, config.dim_slot),
         )
         self.place = Fourier(axes, config.dim_slot, bands=config.bands, gain=0.3)
-        self.attention = SlotAttention(config.dim_slot, iterations=config.iterations)
+        self.attention = SlotAttention(config.dim_slot, iterations=config.iterations, competes=config.competes)
         self.decoder = SlotDecoder(axes, config.dim_slot, config.dim_hidden, config.dim_token, bands=config.bands)
 
     def noise(self, sets: int, *, generator: torch.Generator, shared: bool) -> Float[Tensor, "batch slot dim"]:

@@ -303,3 +303,15 @@ def test_cuda_agrees_with_the_cpu(network, tokens):
     expected = model(tokens)
     found = model.cuda()(Tokens(tokens.values.cuda(), tokens.times))
     torch.testing.assert_close(found.slow_attention.cpu(), expected.slow_attention, atol=1e-3, rtol=0)
+
+
+def test_queries_without_competition_choose_among_tokens_by_themselves():
+    attention = SlotAttention(8, competes=False).double()
+    slots, tokens = torch.randn(1, 2, 8, dtype=torch.float64), torch.randn(1, 5, 8, dtype=torch.float64)
+    keys, values = attention.key(tokens), attention.value(tokens)
+    found, masks = attention.step(slots, keys, values)
+    query = attention.query(attention.norm_slots(slots))[0]
+    weights = (query @ keys[0].T / 8**0.5).softmax(-1)
+    moved = attention.gru(weights @ values[0], slots[0])
+    torch.testing.assert_close(found[0], moved + attention.mlp(attention.norm_mlp(moved)), atol=1e-6, rtol=1e-6)
+    torch.testing.assert_close(masks[0], weights / weights.sum(0), atol=1e-6, rtol=1e-6)

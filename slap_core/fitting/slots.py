@@ -34,7 +34,14 @@ def fit_slots(
 
 
 def fit_slots_steps(
-    tokens: Tokens, *, steps: int = 200, seed: int = 0, frames: int = 4, cells: int = 6, learning_rate: float = 3e-3
+    tokens: Tokens,
+    *,
+    steps: int = 200,
+    seed: int = 0,
+    frames: int = 4,
+    cells: int = 6,
+    learning_rate: float = 3e-3,
+    competes: bool = True,
 ) -> Generator[Progress, None, SlowFastSlots]:
     """Progress after each step, and in the end, as the generator's return value, the slots. Close it to cancel.
 
@@ -45,6 +52,7 @@ def fit_slots_steps(
         frames: that the slow slots learn from in a step.
         cells: that the fast slots learn from in a step.
         learning_rate: the highest; it rises for a tenth of the steps and falls to 0.
+        competes: as in `SlotConfig`.
 
     Raises:
         ValueError: if there are no tokens, or `steps` is below 1.
@@ -57,7 +65,11 @@ def fit_slots_steps(
         )
     # Half the width of the trained ones: one clip has less to say, and a person waits.
     config = SlotConfig(
-        values.shape[-1], dim_slot=64, dim_hidden=64, origin=f"Fitted to this clip in {steps} steps, seed {seed}."
+        values.shape[-1],
+        dim_slot=64,
+        dim_hidden=64,
+        competes=competes,
+        origin=f"Fitted to this clip in {steps} steps, seed {seed}.",
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
