@@ -5,8 +5,10 @@ Slots s compete for tokens x. With layer norms on both, and attention a = softma
 
     u = sum_x (a + eps) v(x) / sum_x (a + eps),    s <- GRU(u, s),    s <- s + MLP(norm(s)),
 
-three times, from noise of a learnable Gaussian. The state that enters the GRU is the slot itself, not its layer norm.
-The weighted mean makes the result depend on the number of slots: use as many as in training.
+three times, from noise of learnable Gaussians. The state that enters the GRU is the slot itself, not its layer norm.
+The weighted mean makes the result depend on the number of slots: use as many as in training. Where the tokens come in
+parts (the frames of a clip) slots attend to all of them at once, so that a slot is the same thing in every part, and
+the last update is made from each part alone.
 
 The decoder predicts the tokens at every place from each slot, and a logit; softmax of the logits over the slots mixes
 the predictions. Where a slot is it is told by the attention's centre and spread.
@@ -79,24 +81,28 @@ class SlotAttention(nn.Module):
 
     Args:
         dim: of slots and tokens.
+        slots: how many start from a Gaussian of their own; 1: all from the same.
         iterations: how often slots are updated.
         eps: added to the attention before it is normalised over the tokens.
         competes: whether tokens choose among slots. Without, each slot chooses among tokens by itself, as the queries
             of a Q-Former do: the ablation.
     """
 
-    def __init__(self, dim: int, *, iterations: int = 3, eps: float = 1e-8, competes: bool = True) -> None:
+    def __init__(
+        self, dim: int, *, slots: int = 1, iterations: int = 3, eps: float = 1e-8, competes: bool = True
+    ) -> None:
         super().__init__()
         self.iterations, self.eps, self.competes = iterations, eps, competes
-        self.mean = nn.Parameter(torch.randn(dim) / dim**0.5)
-        self.log_std = nn.Parameter(torch.zeros(dim))
+        self.mean = nn.Parameter(torch.randn(slots, dim) / dim**0.5)
+        # What starts apart needs little noise; what does not is told apart by nothing else.
+        self.log_std = nn.Parameter(torch.full((dim,), 0.0 if slots == 1 else -2.0))
         self.norm_tokens, self.norm_slots, self.norm_mlp = nn.LayerNorm(dim), nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.query, self.key, self.value = (nn.Linear(dim, dim, bias=False) for _ in range(3))
         self.gru = nn.GRUCell(dim, dim)
         self.mlp = nn.Sequential(nn.Linear(dim, 2 * dim), nn.ReLU(), nn.Linear(2 * dim, dim))
 
     def start(self, noise: Float[Tensor, "batch slot dim"]) -> Float[Tensor, "batch slot dim"]:
-        """Slots to start from: standard normal `noise`, given the learned mean and standard deviation."""
+        """Slots to start from: standard normal `noise`, given the learned means and standard deviation."""
         return self.mean + self.log_std.exp() * noise
 
     def step(
@@ -104,24 +110,35 @@ class SlotAttention(nn.Module):
         slots: Float[Tensor, "batch slot dim"],
         keys: Float[Tensor, "batch token dim"],
         values: Float[Tensor, "batch token dim"],
-    ) -> tuple[Float[Tensor, "batch slot dim"], Float[Tensor, "batch slot token"]]:
-        """The slots after one iteration, and the attention that moved them, which sums to 1 over the slots."""
+        *,
+        parts: int = 1,
+    ) -> tuple[Float[Tensor, "sets slot dim"], Float[Tensor, "batch slot token"]]:
+        """The slots after one iteration, for each part, and the attention that moved them; it sums to 1 over the slots.
+
+        Args:
+            slots: before the iteration.
+            keys: of the tokens.
+            values: of the tokens.
+            parts: of equal length that the tokens come in, one after the other.
+        """
         query = self.query(self.norm_slots(slots))
         logits = query @ keys.mT / keys.shape[-1] ** 0.5
         weights = logits.softmax(dim=1 if self.competes else -1) + self.eps
         attention = weights / weights.sum(1, keepdim=True)
-        updates = (weights / weights.sum(-1, keepdim=True)) @ values
-        slots = self.gru(updates.flatten(0, 1), slots.flatten(0, 1)).view_as(slots)
+        weights = weights.unflatten(-1, (parts, -1)).transpose(1, 2)
+        updates = (weights / weights.sum(-1, keepdim=True)) @ values.unflatten(1, (parts, -1))
+        slots = slots.repeat_interleave(parts, 0)
+        slots = self.gru(updates.flatten(0, 2), slots.flatten(0, 1)).view_as(slots)
         return slots + self.mlp(self.norm_mlp(slots)), attention
 
     def forward(
-        self, tokens: Float[Tensor, "batch token dim"], noise: Float[Tensor, "batch slot dim"]
-    ) -> tuple[Float[Tensor, "batch slot dim"], Float[Tensor, "batch slot token"]]:
-        """The slots, and the attention of the last iteration."""
+        self, tokens: Float[Tensor, "batch token dim"], noise: Float[Tensor, "batch slot dim"], *, parts: int = 1
+    ) -> tuple[Float[Tensor, "sets slot dim"], Float[Tensor, "batch slot token"]]:
+        """The slots of each part of the tokens, part after part, and the attention of the last iteration."""
         tokens = self.norm_tokens(tokens)
         keys, values, slots = self.key(tokens), self.value(tokens), self.start(noise)
-        for _ in range(self.iterations):
-            slots, attention = self.step(slots, keys, values)
+        for remaining in reversed(range(self.iterations)):
+            slots, attention = self.step(slots, keys, values, parts=1 if remaining else parts)
         return slots, attention
 
 

@@ -6,7 +6,8 @@ import torch.nn.functional as F
 from blobs import blobs
 
 from slap_core.slot_attention import Fourier, SlotAttention, SlotDecoder, Standardise
-from slap_core.slots import SlotConfig, SlowFastSlots, fractions, match_slots
+from slap_core.slot_branches import usual
+from slap_core.slots import SlotConfig, SlowFastSlots, fractions
 from slap_core.types import Tokens
 
 CONFIG = SlotConfig(16, dim_slot=32, dim_hidden=24)
@@ -145,19 +146,71 @@ def test_a_clip_gives_the_same_slots_for_the_same_seed(network, tokens):
     assert torch.equal(torch.get_rng_state(), state)
 
 
-def test_like_frames_get_like_slots(network):
-    frame = torch.randn(1, 6, 6, 16)
-    found = network.slow(frame.expand(3, -1, -1, -1), generator=generator())
-    torch.testing.assert_close(found.vectors[1], found.vectors[0])
-    apart = network.slow(frame.expand(3, -1, -1, -1), generator=generator(), shared=False)
-    assert (apart.vectors[1] - apart.vectors[0]).abs().max() > 0.01
+def slow(network, values, **options):
+    """Slow slots of all frames of one clip."""
+    when = torch.linspace(0, 1, len(values))[None]
+    return network.slow(values[None], when, background=usual(values)[None], generator=generator(), **options)
 
 
-def test_slow_slots_see_their_frame_only_and_fast_slots_their_cell_only(network, tokens):
+def test_parts_share_the_attention_and_only_the_last_update_is_their_own():
+    attention = SlotAttention(8, slots=3, iterations=2).double()
+    tokens, noise = torch.randn(2, 6, 8, dtype=torch.float64), torch.randn(2, 3, 8, dtype=torch.float64)
+    vectors, masks = attention(tokens, noise, parts=2)
+    together, same = attention(tokens, noise)
+    assert vectors.shape == (4, 3, 8)
+    torch.testing.assert_close(masks, same)
+    normed = attention.norm_tokens(tokens)
+    keys, values = attention.key(normed), attention.value(normed)
+    first, _ = attention.step(attention.start(noise), keys, values)
+    second = normed[1, 3:][None]
+    alone, _ = attention.step(first[1:], attention.key(second), attention.value(second))
+    torch.testing.assert_close(vectors[3], alone[0])
+    assert (together[1] - alone[0]).abs().max() > 1e-3
+
+
+def test_slots_of_their_own_start_apart_and_the_others_alike():
+    apart, alike = SlotAttention(8, slots=3), SlotAttention(8)
+    nothing = torch.zeros(1, 3, 8)
+    assert float(torch.pdist(apart.start(nothing)[0]).min()) > 0.1
+    assert float(torch.pdist(alike.start(nothing).expand(1, 3, 8)[0]).max()) == 0
+
+
+def test_a_slow_slot_is_the_same_object_in_all_frames(network, tokens):
+    """What a frame shows decides about the attention in the others."""
+    changed = tokens.values.clone()
+    changed[4] = torch.randn(6, 6, 16, generator=generator(5))
+    before, after = (slow(network, values).attention for values in (tokens.values, changed))
+    assert ((before - after).abs().amax((1, 2)) > 1e-5).all()
+
+
+def test_slow_slots_see_what_is_unusual_at_its_place(network, tokens):
+    when = torch.linspace(0, 1, 10)[None]
+    found = [
+        network.slow(tokens.values[None], when, background=background[None], generator=generator()).attention
+        for background in (usual(tokens.values), tokens.values[0])
+    ]
+    assert (found[0] - found[1]).abs().max() > 1e-4
+
+
+def test_what_is_usual_is_the_median_over_time():
+    values = torch.zeros(2, 5, 2, 3, 4)
+    values[:, 1:3] = torch.tensor([9.0, -7.0])[:, None, None, None]
+    assert torch.equal(usual(values), torch.zeros(2, 2, 3, 4))
+    assert usual(values.half()).dtype == torch.float32
+
+
+def test_clips_do_not_see_each_other(network, tokens):
+    two = torch.stack([tokens.values, torch.randn(10, 6, 6, 16, generator=generator(3))])
+    when = torch.linspace(0, 1, 10).expand(2, -1)
+    both = network.slow(two, when, background=usual(two), generator=generator()).vectors
+    torch.testing.assert_close(both[:10], slow(network, tokens.values).vectors, atol=1e-5, rtol=1e-4)
+    other = network.slow(two, when, background=usual(two), generator=generator(), shared=False).vectors
+    assert (other[10:] - both[10:]).abs().max() > 1e-4
+
+
+def test_fast_slots_see_their_cell_only(network, tokens):
     changed = tokens.values.clone()
     changed[4, :, :3] = torch.randn(6, 3, 16, generator=generator(5))
-    before, after = (network.slow(values, generator=generator()).vectors for values in (tokens.values, changed))
-    assert ((before - after).abs().amax((1, 2)) > 1e-4).nonzero().flatten().tolist() == [4]
     when = torch.linspace(0, 1, 10)
     before, after = (network.fast(values, when, generator=generator()).vectors for values in (tokens.values, changed))
     # Six columns in four cells: columns 0 to 2 are in cells 0 and 1 of each row.
@@ -193,31 +246,8 @@ def test_fast_slots_are_in_the_order_of_their_mean_times(network, tokens):
     assert (centre.diff(dim=1) >= -1e-6).all()
 
 
-def test_matching_finds_the_permutations():
-    parts = torch.randn(8, 16, generator=generator())
-    shuffles = torch.stack([torch.randperm(8, generator=generator(i)) for i in range(6)])
-    drifted = parts + 0.05 * torch.randn(6, 8, 16, generator=generator(9)).cumsum(0)
-    slots = drifted.take_along_dim(shuffles[:, :, None], dim=1) + 5.0  # what all share tells nothing
-    order = match_slots(slots)
-    assert torch.equal(shuffles.take_along_dim(order, dim=1), shuffles[:1].expand(6, -1))
-    assert torch.equal(order[0], torch.arange(8))
-
-
-def test_matching_survives_a_part_that_is_away_for_some_frames():
-    parts = torch.randn(5, 16, generator=generator())
-    slots = parts.repeat(7, 1, 1)
-    slots[2:4, 3] = torch.randn(16, generator=generator(1))  # something else takes the slot while the part is hidden
-    order = match_slots(slots.flip(1))
-    assert torch.equal(order, torch.arange(5).repeat(7, 1))
-
-
-def test_matching_needs_a_round():
-    with pytest.raises(ValueError, match="at least 1 round"):
-        match_slots(torch.randn(2, 3, 4), rounds=0)
-
-
 def test_reordering_moves_vectors_and_masks_together(network, tokens):
-    slots = network.slow(tokens.values[:2], generator=generator())
+    slots = slow(network, tokens.values[:2])
     order = torch.tensor([[7, 6, 5, 4, 3, 2, 1, 0], [1, 0, 3, 2, 5, 4, 7, 6]])
     found = slots.ordered(order)
     for b in range(2):
@@ -235,7 +265,7 @@ def test_slots_for_a_language_model_carry_the_time_of_their_frame(network, token
 
 
 def test_the_loss_is_the_share_of_variance_not_explained(network, tokens):
-    slots = network.slow(tokens.values, generator=generator())
+    slots = slow(network, tokens.values)
     nothing = torch.zeros_like(slots.target)
     target = slots.target / slots.target.square().mean().sqrt()
     blank = dataclasses.replace(slots, target=target, reconstruction=nothing, by_attention=nothing)
@@ -246,9 +276,9 @@ def test_the_loss_is_the_share_of_variance_not_explained(network, tokens):
 
 def test_every_weight_but_the_embedding_of_time_learns_from_reconstruction(network, tokens):
     model = SlowFastSlots(CONFIG)
-    slow = model.slow(tokens.values, generator=generator())
+    found = slow(model, tokens.values)
     fast = model.fast(tokens.values, fractions(tokens.times), generator=generator())
-    (slow.loss + fast.loss).backward()
+    (found.loss + fast.loss).backward()
     without = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
     # The logit's bias is the same for all slots, and the slow embedding of time is for the language model.
     expected = {f"{branch}.decoder.logit.bias" for branch in ("slow", "fast")}

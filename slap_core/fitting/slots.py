@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator
 
 import torch
 
+from slap_core.slot_branches import usual
 from slap_core.slots import SlotConfig, SlowFastSlots, fractions
 from slap_core.stages import Progress, finished
 from slap_core.types import Tokens
@@ -81,10 +82,11 @@ def fit_slots_steps(
         optimizer, lambda step: min(1.0, 10 * (step + 1) / steps) * (1 + math.cos(math.pi * step / steps)) / 2
     )
     when = fractions(tokens.times).to(values.device)
+    background = usual(values)[None]
     deviations = model.fast.deviations(values).flatten(0, -3)
     for step in range(steps):
-        chosen = torch.randperm(len(values), generator=generator)[:frames].to(values.device)
-        slow = model.slow(values[chosen], generator=generator, shared=False)
+        chosen = torch.randperm(len(values), generator=generator)[:frames].sort().values.to(values.device)
+        slow = model.slow(values[chosen][None], when[chosen][None], background=background, generator=generator)
         chosen = torch.randperm(len(deviations), generator=generator)[:cells].to(values.device)
         fast = model.fast.along_time(deviations[chosen], when, generator=generator, shared=False)
         optimizer.zero_grad()

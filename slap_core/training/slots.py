@@ -1,12 +1,13 @@
-"""Slots by reconstruction, on the tokens that an encoder sees in Tunnel World.
+"""Slots by reconstruction and by masks, on the tokens that an encoder sees in Tunnel World.
 
     python -m slap_core.training.slots --out runs/slots
 
-Clips are rendered and encoded once; in each step slow slots reconstruct the tokens of some frames of some of them,
-fast slots the deviations of all of their frames, cell by cell. The two branches share a step and nothing else: their
-losses add, and neither sees the other's gradient. The result is a folder: config.json, model.safetensors, card.
+Clips are rendered and encoded once; in each step slow slots reconstruct the tokens of some frames of some of them and
+are told which of them show which object (`slot_masks`), fast slots reconstruct the deviations of all of their frames,
+cell by cell. The two branches share a step and nothing else: their losses add, and neither sees the other's gradient.
+The result is a folder: config.json, model.safetensors, card.
 
-Source: Xu et al., Slot-VLM, 2024: stage 1 of three.
+Source: Xu et al., Slot-VLM, 2024: stage 1 of three; the masks are ours.
 """
 
 import dataclasses
@@ -14,20 +15,37 @@ import pathlib
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
-from jaxtyping import Float
+import torch.nn.functional as F
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from slap_core import tunnel_world
 from slap_core.encoders import OpenClipEncoder
 from slap_core.metrics import dead_slots, mask_entropy
 from slap_core.pretrained import load_encoder, write_card
+from slap_core.slot_branches import usual
 from slap_core.slots import SlotConfig, SlowFastSlots
 from slap_core.training import command_line, loop
+from slap_core.training.slot_masks import mask_loss
 
-__all__ = ["SlotSettings", "main", "reconstruction", "train", "tunnel_world_tokens"]
+__all__ = ["Clips", "SlotSettings", "explanation", "main", "train", "tunnel_world_tokens"]
 
-SCORES = ("slow", "fast", "slow_dead", "slow_entropy")
-ClipTokens = Float[Tensor, "clip time height width dim"]
+SCORES = ("slow", "fast", "masks", "slow_dead", "slow_entropy")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Clips:
+    """Clips of equal length."""
+
+    tokens: Float[Tensor, "clip time height width dim"]
+    cover: Float[Tensor, "clip time object token"]
+    """Which share of each token each object covers; tokens in rows."""
+    background: Float[Tensor, "clip height width dim"]
+    """What is usual at each place."""
+
+    def select(self, index: Int64[Tensor, "some"]) -> "Clips":
+        """Some of the clips, in float32."""
+        return Clips(self.tokens[index].float(), self.cover[index].float(), self.background[index].float())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,25 +56,31 @@ class SlotSettings(loop.LoopSettings):
     """Folder for weights, card and checkpoint."""
     encoder: str = "bundled"
     """Whose tokens; any name that `load_encoder` knows."""
-    steps: int = 1500
+    steps: int = 3000
     """Steps of the optimiser."""
     batch: int = 8
     """Clips per step."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 1.5e-3
     """The highest learning rate."""
     warmup: int = 100
     """Steps over which the learning rate rises."""
-    clips: int = 768
+    clips: int = 1536
     """Clips that are drawn and encoded, once; each step takes some of them."""
     frames: int = 16
     """Frames per clip, evenly over the scene."""
-    slow_frames: int = 4
+    slow_frames: int = 8
     """Frames of each clip that the slow slots learn from in a step."""
+    explained_frames: int = 2
+    """As many frames a clip are reconstructed from the slow slots: it takes most of the time."""
+    slow_weight: float = 0.1
+    """Of the slow slots' reconstruction, beside the masks."""
+    mask_weight: float = 1.0
+    """Of the masks; 0: slots learn by reconstruction alone."""
     image_size: int = 96
     """Pixels of a side of the rendered frames."""
     dim_slot: int = 128
     """Dimensions of a slot."""
-    dim_hidden: int = 192
+    dim_hidden: int = 96
     """Width of the decoders' layers."""
     slow_slots: int = 8
     """Slots of each frame."""
@@ -74,14 +98,14 @@ class SlotSettings(loop.LoopSettings):
             slow_slots=self.slow_slots,
             fast_slots=self.fast_slots,
             fast_grid=self.fast_grid,
-            origin=f"Slots trained on drawn scenes (Tunnel World) for {self.steps} steps.",
+            origin=f"Slots trained on drawn scenes (Tunnel World) and their masks for {self.steps} steps.",
         )
 
 
 def tunnel_world_tokens(
     encoder: OpenClipEncoder, settings: SlotSettings, *, split: str = "train"
-) -> Callable[[int], Iterator[ClipTokens]]:
-    """Given a step, batches of clips' tokens from that step on, on the encoder's device; a function of seed and step.
+) -> Callable[[int], Iterator[Clips]]:
+    """Given a step, batches of clips from that step on, on the encoder's device; a function of seed and step.
 
     The clips are drawn and encoded once, here: encoding them anew would take nearly all of a step.
 
@@ -92,68 +116,78 @@ def tunnel_world_tokens(
     """
     index = torch.linspace(0, 47, settings.frames).round().long().to(encoder.device)
     scene_seeds = tunnel_world.seeds(split, settings.clips, start=settings.seed * settings.clips, device=encoder.device)
-    pool = []
+    pool, cover = [], []
     for part in scene_seeds.split(8):
         scenes = tunnel_world.sample(part, frames=48)
-        pictures = tunnel_world.render(
-            scenes, index.expand(len(part), -1), size=settings.image_size, layers=("observed",)
-        ).observed
-        _, tokens = encoder.images(pictures.flatten(0, 1))
-        pool.append(tokens.half().unflatten(0, (len(part), settings.frames)))  # half: a pool of 768 clips is 0.7 GB
-    clips = torch.cat(pool)
+        drawn = tunnel_world.render(
+            scenes, index.expand(len(part), -1), size=settings.image_size, layers=("observed",), masks=True
+        )
+        _, tokens = encoder.images(drawn.observed.flatten(0, 1))
+        pool.append(tokens.half().unflatten(0, (len(part), settings.frames)))  # half: a pool of 1,536 is 1.4 GB
+        shares = F.adaptive_avg_pool2d(drawn.visible_masks.flatten(0, 1), tokens.shape[1:3])
+        cover.append(shares.half().flatten(2).unflatten(0, (len(part), settings.frames)))
+    clips = Clips(torch.cat(pool), torch.cat(cover), torch.cat([usual(part).half() for part in pool]))
 
-    def batches(first: int) -> Iterator[ClipTokens]:
+    def batches(first: int) -> Iterator[Clips]:
+        count = len(clips.tokens)
         for step in range(first, settings.steps):
-            chosen = torch.randperm(len(clips), generator=loop.generator_of(settings.seed, step))[: settings.batch]
-            yield clips[chosen.to(clips.device)].float()
+            chosen = torch.randperm(count, generator=loop.generator_of(settings.seed, step))[: settings.batch]
+            yield clips.select(chosen.to(clips.tokens.device))
 
     return batches
 
 
-def reconstruction(
-    model: SlowFastSlots, clips: ClipTokens, generator: torch.Generator, *, slow_frames: int
+def explanation(
+    model: SlowFastSlots, clips: Clips, generator: torch.Generator, settings: SlotSettings
 ) -> dict[str, Tensor]:
     """The objective on a batch of clips, and what goes into it.
 
-    "slow" and "fast" are the shares of variance that the decoders leave unexplained; "slow_dead" is the mean number of
-    slots of a frame that win no token, "slow_entropy" the mean entropy of its attention, in nat.
+    "slow" and "fast" are the shares of variance that the decoders leave unexplained, "masks" is the loss by masks;
+    "slow_dead" is the mean number of slots that win no token of a clip, "slow_entropy" the mean entropy of its
+    attention, in nat.
 
     Args:
         model: on the clips' device.
-        clips: tokens of clips of equal length.
+        clips: of equal length.
         generator: on the CPU; draws frames and the slots' noise.
-        slow_frames: frames of each clip for the slow slots.
+        settings: of the training.
     """
-    count, time = clips.shape[:2]
-    chosen = torch.rand(count, time, generator=generator).argsort(1)[:, :slow_frames].to(clips.device)
-    frames = clips[torch.arange(count, device=clips.device)[:, None], chosen].flatten(0, 1)
-    slow = model.slow(frames, generator=generator, shared=False)
-    when = torch.linspace(0, 1, time, device=clips.device)
-    fast = model.fast(clips, when, generator=generator, shared=False)
+    tokens, device = clips.tokens, clips.tokens.device
+    count, time = tokens.shape[:2]
+    chosen = torch.rand(count, time, generator=generator).argsort(1)[:, : settings.slow_frames].sort(1).values
+    chosen, every = chosen.to(device), torch.arange(count, device=device)[:, None]
+    when = torch.linspace(0, 1, time, device=device)
+    attended = model.slow.attend(
+        tokens[every, chosen], when[chosen], background=clips.background, generator=generator, shared=False
+    )
+    some = torch.randperm(len(attended.vectors), generator=generator)[: count * settings.explained_frames]
+    slow = model.slow.explain(attended.select(some.to(device)))
+    attention = attended.attention.unflatten(0, (count, -1)).transpose(1, 2).flatten(2)
+    masks = mask_loss(attention, clips.cover[every, chosen].transpose(1, 2).flatten(2))
+    fast = model.fast(tokens, when, generator=generator, shared=False)
     return {
-        "loss": slow.loss + fast.loss,
+        "loss": settings.slow_weight * slow.loss + settings.mask_weight * masks + fast.loss,
         "slow": slow.unexplained,
         "fast": fast.unexplained,
-        "slow_dead": dead_slots(slow.attention).float().mean(),
-        "slow_entropy": mask_entropy(slow.attention).mean(),
+        "masks": masks,
+        "slow_dead": dead_slots(attention).float().mean(),
+        "slow_entropy": mask_entropy(attention).mean(),
     }
 
 
-def train(
-    settings: SlotSettings, batches: Callable[[int], Iterator[ClipTokens]]
-) -> tuple[SlowFastSlots, list[loop.Row]]:
+def train(settings: SlotSettings, batches: Callable[[int], Iterator[Clips]]) -> tuple[SlowFastSlots, list[loop.Row]]:
     """The trained slots, in evaluation mode on the device of the batches, and the log of their training.
 
     Args:
         settings: of this run.
-        batches: given a step, the clips' tokens from that step on.
+        batches: given a step, the clips from that step on.
     """
-    sample = next(iter(batches(0)))
+    sample = next(iter(batches(0))).tokens
     model = loop.initialise(lambda: SlowFastSlots(settings.config(sample.shape[-1])), seed=settings.seed)
     model.to(sample.device).measure(sample)
 
-    def objective(clips: ClipTokens, generator: torch.Generator) -> dict[str, Tensor]:
-        return reconstruction(model, clips, generator, slow_frames=settings.slow_frames)
+    def objective(clips: Clips, generator: torch.Generator) -> dict[str, Tensor]:
+        return explanation(model, clips, generator, settings)
 
     return model, loop.fit(model, objective, batches, settings)
 
@@ -170,12 +204,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "title": "Slow and fast slots",
             "what": "Slot attention over a frame's patch tokens (objects) and along time at each cell (events).",
             "trained_on": f"the tokens of the encoder {settings.encoder!r} on {settings.clips:,} Tunnel World "
-            f"training clips of {settings.frames} frames",
+            f"training clips of {settings.frames} frames, and the masks of their objects",
             "command": command_line.command("slap_core.training.slots", arguments),
             "seed": settings.seed,
-            "scores": {
-                f"train {name}": round(log[-1][name], 4) for name in ("slow", "fast", "slow_dead", "slow_entropy")
-            },
+            "scores": {f"train {name}": round(log[-1][name], 4) for name in SCORES},
             "licence": "Apache-2.0",
         },
     )
