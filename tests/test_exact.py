@@ -6,7 +6,7 @@ import math
 import hypothesis.strategies as st
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 
 from slap_core import sphere
 from slap_core.action import DiscreteAction
@@ -109,6 +109,7 @@ def test_a_rotation_turns_everything(seed, dim, count, discretisation, geometry,
 
 @some
 @given(seed=seeds, dim=dims, count=frames, discretisation=discretisations, geometry=geometries)
+@example(seed=1719, dim=2, count=11, discretisation="nodes", geometry="sphere")  # 3.08 radians
 def test_without_a_pull_it_is_the_geodesic_at_constant_speed(seed, dim, count, discretisation, geometry):
     generator = drawn(seed)
     times, ends = uneven(count, generator), sphere.normalize(vectors(2, dim, generator))
@@ -117,10 +118,12 @@ def test_without_a_pull_it_is_the_geodesic_at_constant_speed(seed, dim, count, d
     step = sphere.distance if geometry == "sphere" else lambda x, y: (y - x).norm(dim=-1)
     whole = step(ends[0], ends[1])
     speed = step(path.nodes[:-1], path.nodes[1:]) / path.times.diff()
-    torch.testing.assert_close(speed, (whole / (times[-1] - times[0])).expand_as(speed))
+    # Nodes carry a polynomial, which follows nearly half a turn to 1e-7; short steps show that as a larger share.
+    close = {"rtol": 1e-5, "atol": 1e-6} if discretisation == "nodes" else {}
+    torch.testing.assert_close(speed, (whole / (times[-1] - times[0])).expand_as(speed), **close)
     s = (path.times - times[0]) / (times[-1] - times[0])
     straight = sphere.slerp(ends[:1], ends[1:], s) if geometry == "sphere" else torch.lerp(*ends, s[:, None])
-    torch.testing.assert_close(path.nodes, straight)
+    torch.testing.assert_close(path.nodes, straight, **close)
 
 
 @settings(max_examples=10, deadline=None)
