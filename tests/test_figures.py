@@ -246,6 +246,16 @@ def test_slots_headline_finds_the_strongest_change(stages):
     assert f"{view.seconds(float(stages[0].clip.times[10]))}, in row 2, column 3" in headline
 
 
+def test_a_small_object_has_a_slot_that_is_used(stages):
+    import dataclasses
+
+    slow = torch.zeros_like(stages[5].slow)
+    slow[:, 2] = 1
+    slow[0, :, 0, 0] = torch.eye(8)[5]
+    headline = figures.update(figures.Found(decoded=stages[0]), dataclasses.replace(stages[5], slow=slow))
+    assert "6 of 8 slots are the strongest nowhere" in headline["slots"].headline
+
+
 def test_slots_that_tell_nothing_apart_are_called_so(stages):
     import dataclasses
 

@@ -17,8 +17,6 @@ __all__ = ["SLOT_COLOURS", "slot_masks"]
 TITLE = TITLES["slots"]
 SLOT_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#8c6bb1")
 """Okabe and Ito's seven hues and a violet; later slots begin again."""
-UNUSED = 0.02
-"""A slot with less than this share of the attention is called unused."""
 
 EVEN = 1.5
 """Below this many times an even share, the strongest slot of a place hardly stands out."""
@@ -62,14 +60,15 @@ def slot_masks(slotted: Slotted, decoded: Decoded) -> View:
 def _headline(slotted: Slotted, share: torch.Tensor, decoded: Decoded) -> str:
     slots = len(share)
     largest = int(share.argmax())
-    unused = int((share < UNUSED).sum())
+    # A small object that shows for a while has little of the attention, and all of it where it is.
+    unused = slots - len(slotted.slow.argmax(1).unique())
     part = f"{100 * float(share[largest]):.0f} % of the attention"
     sentence = f"Slot {largest + 1} takes the largest part of the picture, {part}"
     sharpness = slots * float(slotted.slow.float().amax(1).mean())
     if slots > 1 and sharpness < EVEN:
         sentence = "The slow slots share the picture almost evenly: they have told little apart"
     elif unused:
-        sentence += f"; {unused} of {slots} slots are hardly used"
+        sentence += f"; {unused} of {slots} slots {'is' if unused == 1 else 'are'} the strongest nowhere"
     change = _strongest_change(slotted)
     if change is not None and len(decoded.clip) == slotted.fast.shape[1]:
         cell, frame = change
