@@ -40,7 +40,8 @@ from slap_core.metrics import bootstrap_interval, dead_slots, fg_ari, mask_entro
 from slap_core.pretrained import load_encoder, load_slots
 from slap_core.slots import FastSlots, SlowFastSlots
 from slap_core.stages import finished
-from slap_core.tunnel_world import Scenes, render, sample
+from slap_core.training.hidden_runs import hiding, longest
+from slap_core.tunnel_world import Rendered, Scenes, render, sample
 from slap_core.types import Tokens
 
 __all__ = ["COLUMNS", "Found", "Marked", "main", "mark", "measure", "variants"]
@@ -53,8 +54,6 @@ SLOTS = 8
 WHERE = 3.0
 """Weight of a token's place, picture widths, beside its standardised contents of unit variance in all: k-means' best
 video FG-ARI of 0, 1 and 3 on validation scenes."""
-HIDDEN, IN_PICTURE = 0.01, 0.2
-"""An actor hides where no more than the first share of it shows, though the second would without the occluder."""
 COLUMNS = ("video_fg_ari", "image_fg_ari", "mbo", "event_nmi", "dead_slots", "entropy")
 
 
@@ -106,17 +105,14 @@ def mark(encoder: OpenClipEncoder, chosen: Int64[Tensor, "scene"]) -> list[Marke
     return found
 
 
-def _events(scene: Scenes, truth: object) -> Int64[Tensor, "time"] | None:
+def _events(scene: Scenes, truth: Rendered) -> Int64[Tensor, "time"] | None:
     """Of the longest run in which an actor hides; None if nothing but one event would be left."""
-    hides = scene.actor[0] & (truth.visible_fraction[0] <= HIDDEN) & (truth.cut_away_fraction[0] > IN_PICTURE)
-    away = hides.any(-1).int()
-    edges = torch.cat([away.new_zeros(1), away, away.new_zeros(1)]).diff()
-    starts, ends = (edges == 1).nonzero().flatten(), (edges == -1).nonzero().flatten()
-    if not len(starts) or bool(away.all()):
+    away = hiding(scene, truth)[0].any(-1)
+    if not bool(away.any()) or bool(away.all()):
         return None
-    longest = int((ends - starts).argmax())
+    first, last = longest(away)
     time = torch.arange(len(away))
-    return (time >= starts[longest]).long() + (time >= ends[longest]).long()
+    return (time >= first).long() + (time > last).long()
 
 
 def by_slots(make: Callable[[Tokens], SlowFastSlots]) -> Variant:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from slap_core.encoders import OpenClipEncoder
 from slap_core.gaps import Gaps, find_gaps
-from slap_core.training.hidden_runs import IN_PICTURE, longest_run
+from slap_core.training.hidden_runs import IN_PICTURE, hiding, longest_run
 from slap_core.training.queries import QUERIES, query_words
 from slap_core.tunnel_world import Scenes, place_of, render, sample
 from slap_core.tunnel_world import random as counter
@@ -26,8 +26,6 @@ from slap_core.types import Latents
 
 __all__ = ["GapScenes", "draw_gap_scenes"]
 
-HIDDEN: Final = 0.01
-"""An actor hides where no more than this share of it shows in the observed frame, though it is in the picture."""
 WHOLE: Final = 0.9
 """An actor shows whole where at least this share of it does."""
 _CHANNEL: Final = 1100
@@ -149,7 +147,7 @@ def _encode(
     everything = torch.arange(scenes.frames, device=device).expand(len(scenes), -1)
     seen = render(scenes, everything, size=24, layers=())
     comes = scenes.actor[:, None]
-    hides = comes & (seen.visible_fraction <= HIDDEN) & (seen.cut_away_fraction > IN_PICTURE)
+    hides = hiding(scenes, seen)
     shown = torch.where(comes, seen.visible_fraction, 0.0).amax(-1).cpu()
     away = hides.any(-1).cpu() & (shown <= IN_PICTURE)
     place = torch.where(hides, place_of(seen.state.x), -1)

@@ -7,8 +7,12 @@ import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
-__all__ = ["IN_PICTURE", "HiddenRun", "longest_run"]
+from slap_core.tunnel_world import Rendered, Scenes
 
+__all__ = ["IN_PICTURE", "HiddenRun", "hiding", "longest", "longest_run"]
+
+HIDDEN: Final = 0.01
+"""An actor hides where no more than this share of it shows in the observed frame, though it is in the picture."""
 IN_PICTURE: Final = 0.2
 """An actor is in the picture, occluder or not, where at least this share of it is."""
 
@@ -57,6 +61,20 @@ class HiddenRun:
         return self.first if self.left is None else self.left + 1, self.last if self.right is None else self.right - 1
 
 
+def hiding(scenes: Scenes, seen: Rendered) -> Bool[Tensor, "scene time object"]:
+    """Which actors hide in which frames."""
+    there = scenes.actor[:, None] & (seen.cut_away_fraction > IN_PICTURE)
+    return there & (seen.visible_fraction <= HIDDEN)
+
+
+def longest(hidden: Bool[Tensor, "time"]) -> tuple[int, int]:
+    """First and last frame of the longest of the runs in which something hides, of which there is one at least."""
+    edges = torch.cat([hidden.new_zeros(1), hidden, hidden.new_zeros(1)]).int().diff()
+    starts, ends = (edges == 1).nonzero().flatten(), (edges == -1).nonzero().flatten() - 1
+    which = int((ends - starts).argmax())
+    return int(starts[which]), int(ends[which])
+
+
 def longest_run(
     hidden: Bool[Tensor, "time"], shown: Float[Tensor, "time"], share: float, u: Float[Tensor, "3"]
 ) -> HiddenRun:
@@ -77,10 +95,7 @@ def longest_run(
         first = 1 + int(u[1] * (time - 2 - length))
         left, right = max(first - 1 - int(u[2] * 3), 0), min(first + length, time - 1)
         return HiddenRun(first, first + length - 1, left, right)
-    edges = torch.cat([hidden.new_zeros(1), hidden, hidden.new_zeros(1)]).int().diff()
-    starts, ends = (edges == 1).nonzero().flatten(), (edges == -1).nonzero().flatten() - 1
-    longest = int((ends - starts).argmax())
-    first, last = int(starts[longest]), int(ends[longest])
+    first, last = longest(hidden)
 
     def showing(side: Float[Tensor, "some"]) -> Int64[Tensor, "showing"]:
         most = float(side.max()) if len(side) else 0.0
