@@ -20,6 +20,7 @@ _HOME = {
     "gaussian_process": ("GaussianProcessRegressor",),
     "latent_ode": ("LatentODE",),
     "least_action": ("LeastAction",),
+    "object_paths": ("follow_objects",),
     "potential": ("Potential", "StaticPotential"),
     "pretrained": ("load_baseline", "load_encoder", "load_potential", "load_slots"),
     "rivals": ("AutoregressiveTransformer", "DirectRegressor"),

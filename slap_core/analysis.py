@@ -5,7 +5,6 @@ generator cancels what remains (a decoder's process included).
 """
 
 import concurrent.futures
-import copy
 import dataclasses
 import functools
 import os
@@ -18,11 +17,13 @@ import torch
 
 from slap_core import metrics, sphere
 from slap_core.baselines import Lerp, Slerp, ZeroOrderHold
+from slap_core.chosen_potential import chosen_potential
 from slap_core.encoders import OpenClipEncoder, collect
-from slap_core.fitting import fit_potential_steps, fit_slots_steps
+from slap_core.fitting import fit_slots_steps
 from slap_core.least_action import LeastAction
-from slap_core.potential import GRADIENT_NORM, StaticPotential, median_gradient_norm
-from slap_core.pretrained import load_encoder, load_potential, load_slots
+from slap_core.object_paths import follow_objects
+from slap_core.pretrained import load_encoder, load_slots
+from slap_core.slots import SlowFastSlots
 from slap_core.stages import (
     QUERY_CHARACTERS,
     Analysis,
@@ -34,8 +35,9 @@ from slap_core.stages import (
     Settings,
     Solved,
     Stage,
+    Tracked,
 )
-from slap_core.types import Clip, Energies, Interpolator, Latents, PotentialFunction, Solution
+from slap_core.types import Clip, Energies, Interpolator, Latents, Solution, Tokens
 from slap_core.video import read_clip
 from slap_core.views.projection import project
 
@@ -60,15 +62,6 @@ def analyse(clip_or_path: Clip | str | os.PathLike[str], query: str | None = Non
     for stage in analyse_stages(clip_or_path, query, **settings):
         collector.add(stage)
     return collector.analysis()
-
-
-LEARNED = {
-    "learned": ("paper", "learned on drawn tunnel scenes"),
-    "hidden": ("solver", "learned through the solver, to recover what hides in drawn tunnel scenes"),
-}
-"""By setting: the recipe, and what the page calls it."""
-DEFAULT_COUPLING = 0.5
-"""The lambda for which a potential is fitted where the chosen one is 0, so that the scan has a pull to show."""
 
 
 class Collector:
@@ -100,8 +93,8 @@ class Collector:
 def analyse_stages(
     clip_or_path: Clip | str | os.PathLike[str], query: str | None = None, **settings: Any
 ) -> Iterator[Stage]:
-    """The stages of the main job, in the order Decoded, Encoded, Solved, Projected (PCA), Scanned, Slotted, Projected
-    (UMAP), each yielded as soon as it is known.
+    """The stages of the main job, in the order Decoded, Encoded, Solved, Projected (PCA), Scanned, Slotted, Tracked,
+    Projected (UMAP), each yielded as soon as it is known.
 
     Arguments and errors as for `analyse`.
     """
@@ -132,7 +125,7 @@ def analyse_steps(
     encoded = _encoded(decoded, encoder, truth, prompt)
     yield encoded
     yield Progress("solve", 0.0)
-    potential, potential_name = yield from _potential(chosen, encoder, encoded)
+    potential, potential_name = yield from chosen_potential(chosen, encoder, encoded)
     solver = LeastAction(
         potential, coupling=chosen.coupling, mass=chosen.mass, geometry=chosen.geometry, device=chosen.device
     )
@@ -148,6 +141,8 @@ def analyse_steps(
     if slots is None:
         slots = yield from fit_slots_steps(tokens, seed=chosen.seed)
     yield slots.slotted(tokens, seed=chosen.seed)
+    yield Progress("objects", 0.0)
+    yield (yield from _tracked(chosen, decoded, encoded, encoder, tokens, slots, solver))
     yield Progress("project", 0.5)
     yield draw(method="UMAP")
 
@@ -217,37 +212,6 @@ def _encoded(decoded: Decoded, encoder: OpenClipEncoder, truth: Latents, prompt:
     )
 
 
-def _potential(
-    settings: Settings, encoder: OpenClipEncoder, encoded: Encoded
-) -> Generator[Progress, None, tuple[PotentialFunction | None, str]]:
-    """The potential that pulls, and what the page calls it."""
-    kind = settings.potential
-    if kind == "off":
-        return None, "off"
-    if encoded.query is None:
-        return None, "off: there is no query to pull"
-    if kind in ("auto", "learned", "hidden"):
-        recipe, name = LEARNED["learned" if kind == "auto" else kind]
-        learned = load_potential(encoder.name, recipe=recipe)
-        if learned is not None:
-            # A copy: the loaded network is shared by all runs.
-            return copy.deepcopy(learned).double().to(settings.device), name
-        if kind != "auto":
-            raise ValueError(
-                f"No learned potential is shipped for the encoder {encoder.name}; choose fitted, static or auto."
-            )
-    if kind == "fitted":
-        fitted = yield from fit_potential_steps(
-            encoded.seen, encoded.query[None], coupling=settings.coupling or DEFAULT_COUPLING, seed=settings.seed
-        )
-        return fitted.double().to(settings.device), fitted.fitted.sentence
-    unit = StaticPotential(1.0)
-    middles = Slerp()(encoded.seen, encoded.dropped.times).points
-    norm = median_gradient_norm(unit, middles, encoded.query) if len(middles) else 0.0
-    # A clip whose every frame is the query has no gradient to calibrate on.
-    return StaticPotential(GRADIENT_NORM / norm if norm > 1e-3 else GRADIENT_NORM), "static: cosine to the query"
-
-
 def _solve(settings: Settings, encoded: Encoded, solver: LeastAction, potential_name: str) -> Solved:
     methods: dict[str, Interpolator] = {"ZOH": ZeroOrderHold(), "LERP": Lerp(), "SLERP": Slerp(), "SLAP": solver}
     times = encoded.dropped.times
@@ -265,6 +229,25 @@ def _solve(settings: Settings, encoded: Encoded, solver: LeastAction, potential_
         else {name: sphere.normalize(p) @ encoded.query for name, p in points.items()},
         potential=potential_name,
     )
+
+
+def _tracked(
+    settings: Settings,
+    decoded: Decoded,
+    encoded: Encoded,
+    encoder: OpenClipEncoder,
+    tokens: Tokens,
+    slots: SlowFastSlots,
+    solver: LeastAction,
+) -> Generator[Progress, None, Tracked]:
+    """The objects, one after the other."""
+    objects = []
+    for one in follow_objects(
+        slots, encoder, decoded.clip, tokens, decoded.kept, solver, encoded.query, seed=settings.seed
+    ):
+        objects.append(one)
+        yield Progress("objects", min(len(objects) / slots.config.slow_slots, 1.0))
+    return Tracked(tuple(objects), tokens.box)
 
 
 def _scan(settings: Settings, encoded: Encoded, solver: LeastAction) -> Scanned:

@@ -1,7 +1,7 @@
 """What a person takes away: a self-contained report, the recovered latents, and the numbers.
 
     report.html     every figure, interactive, opens offline
-    paths.npz       latents of all frames and of every method's path, with their times
+    paths.npz       latents of all frames and of every method's path, with their times; every object's places
     paths.csv       one row per dropped frame and method: time, drift, alignment
     summary.json    settings, versions, drift per method, lambda*, certificate
 
@@ -61,6 +61,10 @@ def summary(analysis: Analysis) -> dict[str, Any]:
         },
         "certificate": {**dataclasses.asdict(certificate), "sentence": certificate.sentence},
         "slots": analysis.slotted.origin,
+        "objects": [
+            {"slot": one.slot + 1, "seen": one.seen.nonzero().flatten().tolist(), "there": int(one.there.sum())}
+            for one in analysis.tracked.objects
+        ],
         "map": {
             name: {"method": p.method, "trustworthiness": p.trustworthiness, "seed": p.seed, "note": p.note}
             for name, p in analysis.maps.items()
@@ -84,7 +88,10 @@ def versions() -> dict[str, str]:
 
 
 def paths_npz(analysis: Analysis) -> bytes:
-    """Times, latents of all frames, indices of kept and dropped ones, and every method's recovered latents."""
+    """Times, latents of all frames, indices of kept and dropped ones, every method's recovered latents; and of every
+    object the frames in which it is seen and there, its places (row, column), and what it looks like by SLAP in the
+    others.
+    """
     truth = analysis.encoded.truth
     arrays = {
         "times": truth.times.numpy(),
@@ -98,6 +105,10 @@ def paths_npz(analysis: Analysis) -> bytes:
         arrays["query"] = analysis.encoded.query.numpy()
     for name, solution in analysis.solved.solutions.items():
         arrays[f"path_{name}"] = solution.path(truth.times).numpy()
+    for one in analysis.tracked.objects:
+        name = f"object_{one.slot + 1}"
+        arrays |= {f"{name}_{field}": getattr(one, field).numpy() for field in ("seen", "there", "place")}
+        arrays[f"{name}_latents"] = one.solutions["SLAP"].points.numpy()
     buffer = io.BytesIO()
     np.savez_compressed(buffer, **arrays)
     return buffer.getvalue()

@@ -5,17 +5,18 @@ Slots s compete for tokens x. With layer norms on both, and attention a = softma
 
     u = sum_x (a + eps) v(x) / sum_x (a + eps),    s <- GRU(u, s),    s <- s + MLP(norm(s)),
 
-three times, from noise of learnable Gaussians. The state that enters the GRU is the slot itself, not its layer norm.
-The weighted mean makes the result depend on the number of slots: use as many as in training. Where the tokens come in
-parts (the frames of a clip) slots attend to all of them at once, so that a slot is the same thing in every part, and
-the last update is made from each part alone.
+three times, from noise of learnable Gaussians. Before each update slots attend to each other, s <- s + A(norm(s)), so
+that two of them need not take the same: A is nothing before training. The state that enters the GRU is the slot itself,
+not its layer norm. The weighted mean makes the result depend on the number of slots: use as many as in training. Where
+the tokens come in parts (the frames of a clip) slots attend to all of them at once, so that a slot is the same thing in
+every part, and the last update is made from each part alone.
 
 The decoder predicts the tokens at every place from each slot, and a logit; softmax of the logits over the slots mixes
 the predictions. Where a slot is it is told by the attention's centre and spread.
 
-Source: Locatello et al., Object-Centric Learning with Slot Attention, 2020; Seitzer et al., Bridging the Gap to
-Real-World Object-Centric Learning, 2023 (DINOSAUR: tokens as the target, MLP decoder); Biza et al., Invariant Slot
-Attention, 2023 (places relative to slots).
+Source: Locatello et al., Object-Centric Learning with Slot Attention, 2020 (there slots do not attend to each other);
+Seitzer et al., Bridging the Gap to Real-World Object-Centric Learning, 2023 (DINOSAUR: tokens as the target, MLP
+decoder); Biza et al., Invariant Slot Attention, 2023 (places relative to slots).
 """
 
 import math
@@ -26,6 +27,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 __all__ = ["Fourier", "SlotAttention", "SlotDecoder", "Standardise"]
+
+HEADS = 4
+"""Of the attention among slots."""
 
 
 class Fourier(nn.Module):
@@ -80,30 +84,35 @@ class SlotAttention(nn.Module):
     """Slot attention as a step and its repetition.
 
     Args:
-        dim: of slots and tokens.
-        slots: how many start from a Gaussian of their own; 1: all from the same.
+        dim: of slots and tokens, a multiple of 4.
+        slots: how many there are, each of which starts from a Gaussian of its own.
         iterations: how often slots are updated.
         eps: added to the attention before it is normalised over the tokens.
         competes: whether tokens choose among slots. Without, each slot chooses among tokens by itself, as the queries
             of a Q-Former do: the ablation.
     """
 
-    def __init__(
-        self, dim: int, *, slots: int = 1, iterations: int = 3, eps: float = 1e-8, competes: bool = True
-    ) -> None:
+    def __init__(self, dim: int, *, slots: int, iterations: int = 3, eps: float = 1e-8, competes: bool = True) -> None:
         super().__init__()
         self.iterations, self.eps, self.competes = iterations, eps, competes
         self.mean = nn.Parameter(torch.randn(slots, dim) / dim**0.5)
-        # What starts apart needs little noise; what does not is told apart by nothing else.
-        self.log_std = nn.Parameter(torch.full((dim,), 0.0 if slots == 1 else -2.0))
+        self.log_std = nn.Parameter(torch.full((dim,), -2.0))
         self.norm_tokens, self.norm_slots, self.norm_mlp = nn.LayerNorm(dim), nn.LayerNorm(dim), nn.LayerNorm(dim)
         self.query, self.key, self.value = (nn.Linear(dim, dim, bias=False) for _ in range(3))
+        self.norm_among, self.among = nn.LayerNorm(dim), nn.MultiheadAttention(dim, HEADS, batch_first=True)
+        nn.init.zeros_(self.among.out_proj.weight)
+        nn.init.zeros_(self.among.out_proj.bias)
         self.gru = nn.GRUCell(dim, dim)
         self.mlp = nn.Sequential(nn.Linear(dim, 2 * dim), nn.ReLU(), nn.Linear(2 * dim, dim))
 
     def start(self, noise: Float[Tensor, "batch slot dim"]) -> Float[Tensor, "batch slot dim"]:
         """Slots to start from: standard normal `noise`, given the learned means and standard deviation."""
         return self.mean + self.log_std.exp() * noise
+
+    def aware(self, slots: Float[Tensor, "batch slot dim"]) -> Float[Tensor, "batch slot dim"]:
+        """The slots after they have attended to each other."""
+        others = self.norm_among(slots)
+        return slots + self.among(others, others, others, need_weights=False)[0]
 
     def step(
         self,
@@ -121,6 +130,7 @@ class SlotAttention(nn.Module):
             values: of the tokens.
             parts: of equal length that the tokens come in, one after the other.
         """
+        slots = self.aware(slots)
         query = self.query(self.norm_slots(slots))
         logits = query @ keys.mT / keys.shape[-1] ** 0.5
         weights = logits.softmax(dim=1 if self.competes else -1) + self.eps

@@ -5,7 +5,7 @@
   the clip, and with their neighbours: what moves, and differs from what is around it, is an object. An embedding of
   time is added to the slots afterwards.
 - Fast slots stand for *events*: slot attention along time at each cell of a coarse grid; an embedding of time is added
-  to the tokens before. They see each cell's deviation from its own mean over the clip: what never changes is no event.
+  to the tokens before. They see how far each cell is from what is usual in it: what never changes is no event.
 
 A decoder predicts the tokens from the slots, by which they are trained. Tokens are standardised per dimension, so that
 the loss reads as a share of variance: 1 is what the mean token achieves.
@@ -15,6 +15,7 @@ apart; that all frames share them is ours.
 """
 
 import dataclasses
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,7 +23,7 @@ from einops import rearrange
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from slap_core.slot_attention import Fourier, SlotAttention, SlotDecoder, Standardise
+from slap_core.slot_attention import HEADS, Fourier, SlotAttention, SlotDecoder, Standardise
 
 __all__ = ["Attended", "FastSlots", "SlotConfig", "Slots", "SlowSlots", "usual"]
 
@@ -32,7 +33,7 @@ class SlotConfig:
     """What a pair of slot networks is built from.
 
     Raises:
-        ValueError: if a number is below 1.
+        ValueError: if a number is below 1, or the slots' dimension no multiple of 4.
     """
 
     dim_token: int
@@ -62,6 +63,8 @@ class SlotConfig:
             value = getattr(self, field.name)
             if field.type is int and value < 1:
                 raise ValueError(f"SlotConfig needs {field.name} of at least 1, got {value}.")
+        if self.dim_slot % HEADS:
+            raise ValueError(f"SlotConfig needs a dim_slot that {HEADS} divides, got {self.dim_slot}.")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -121,13 +124,13 @@ class Attended:
 class _Branch(nn.Module):
     """Standardise, attend, decode: what slow and fast slots have in common."""
 
-    def __init__(self, config: SlotConfig, *, axes: int, slots: int, apart: bool) -> None:
+    def __init__(self, config: SlotConfig, *, axes: int, slots: int) -> None:
         super().__init__()
         self.slots = slots
         self.standardise = Standardise(config.dim_token)
         self.place = Fourier(axes, config.dim_slot, bands=config.bands, gain=0.3)
         self.attention = SlotAttention(
-            config.dim_slot, slots=slots if apart else 1, iterations=config.iterations, competes=config.competes
+            config.dim_slot, slots=slots, iterations=config.iterations, competes=config.competes
         )
         self.decoder = SlotDecoder(axes, config.dim_slot, config.dim_hidden, config.dim_token, bands=config.bands)
 
@@ -160,7 +163,7 @@ class SlowSlots(_Branch):
     """Objects: slot attention over the frames of a clip."""
 
     def __init__(self, config: SlotConfig) -> None:
-        super().__init__(config, axes=2, slots=config.slow_slots, apart=True)
+        super().__init__(config, axes=2, slots=config.slow_slots)
         self.unusual = Standardise(config.dim_token)
         self.mix = nn.Sequential(nn.LayerNorm(2 * config.dim_token), nn.Linear(2 * config.dim_token, config.dim_slot))
         self.around = nn.Conv2d(config.dim_slot, config.dim_slot, 3, padding=1, groups=config.dim_slot)
@@ -173,17 +176,15 @@ class SlowSlots(_Branch):
         self.standardise.measure(tokens)
         self.unusual.measure(tokens.float() - usual(tokens).unsqueeze(-4))
 
-    def forward(
-        self,
-        tokens: Float[Tensor, "clip frame height width dim"],
-        when: Float[Tensor, "clip frame"],
-        *,
-        background: Float[Tensor, "clip height width dim"],
-        generator: torch.Generator,
-        shared: bool = True,
-    ) -> Slots:
+    def deviation(
+        self, tokens: Float[Tensor, "*clip frame height width dim"]
+    ) -> Float[Tensor, "*clip frame height width"]:
+        """How far each token is from what is usual at its place: the mean square over the standardised dimensions."""
+        return self.unusual(tokens.float() - usual(tokens).unsqueeze(-4)).square().mean(-1)
+
+    def forward(self, *tokens: Tensor, **options: Any) -> Slots:
         """Slots of each frame and what they explain; arguments as of `attend`."""
-        return self.explain(self.attend(tokens, when, background=background, generator=generator, shared=shared))
+        return self.explain(self.attend(*tokens, **options))
 
     def attend(
         self,
@@ -219,9 +220,8 @@ class FastSlots(_Branch):
     """Events: slot attention along time at each cell of a coarse grid."""
 
     def __init__(self, config: SlotConfig) -> None:
-        super().__init__(config, axes=1, slots=config.fast_slots, apart=False)
+        super().__init__(config, axes=1, slots=config.fast_slots)
         self.embed = nn.Sequential(
-            nn.LayerNorm(config.dim_token),
             nn.Linear(config.dim_token, config.dim_slot),
             nn.GELU(),
             nn.Linear(config.dim_slot, config.dim_slot),
@@ -231,11 +231,11 @@ class FastSlots(_Branch):
     def deviations(
         self, tokens: Float[Tensor, "*clip time height width dim"]
     ) -> Float[Tensor, "*clip rows columns time dim"]:
-        """Tokens pooled over each cell, less the cell's mean over the clip."""
+        """Tokens pooled over each cell, less what is usual in it."""
         *clip, time, _, _, dim = tokens.shape
         pooled = F.adaptive_avg_pool2d(rearrange(tokens.float(), "... t h w d -> (... t) d h w"), self.grid)
-        pooled = pooled.view(*clip, time, dim, self.grid, self.grid)
-        return rearrange(pooled - pooled.mean(-4, keepdim=True), "... t d h w -> ... h w t d")
+        pooled = rearrange(pooled.view(*clip, time, dim, self.grid, self.grid), "... t d h w -> ... t h w d")
+        return rearrange(pooled - usual(pooled).unsqueeze(-4), "... t h w d -> ... h w t d")
 
     def measure(self, tokens: Float[Tensor, "*clip time height width dim"]) -> None:
         """Take the statistics for standardisation from these tokens."""

@@ -95,12 +95,8 @@ class SlowFastSlots(nn.Module, PyTorchModelHubMixin):
         Raises:
             ValueError: if there are no tokens, or they have another dimension than the network was built for.
         """
-        time, *size, dim = tokens.values.shape
-        if dim != self.config.dim_token or not tokens.values.numel():
-            raise ValueError(
-                f"These slots read tokens of dimension {self.config.dim_token} of at least one frame, got a tensor of "
-                f"shape {tuple(tokens.values.shape)}; use the encoder they were trained for, or fit_slots."
-            )
+        self._check(tokens)
+        time, *size, _ = tokens.values.shape
         generator = torch.Generator().manual_seed(seed)
         frames = self.frames(time)
         when = fractions(tokens.times).to(tokens.values.device)
@@ -112,6 +108,22 @@ class SlowFastSlots(nn.Module, PyTorchModelHubMixin):
         timed = slow.vectors + self.slow.when(when[at, None]).unsqueeze(1)
         vectors = torch.cat([timed.flatten(0, 1), fast.vectors.flatten(0, 1)])
         return SlowFast(frames, slow, fast, (size[0], size[1]), vectors)
+
+    @torch.no_grad()
+    def attention(self, tokens: Tokens, *, seed: int = 0) -> Float[Tensor, "time slot height width"]:
+        """What each slow slot attends to in all of these frames; sums to 1 over the slots. Arguments as of a call."""
+        self._check(tokens)
+        values, when = tokens.values[None], fractions(tokens.times).to(tokens.values.device)[None]
+        generator = torch.Generator().manual_seed(seed)
+        found = self.slow.attend(values, when, background=usual(values), generator=generator)
+        return found.attention.unflatten(-1, values.shape[2:4])
+
+    def _check(self, tokens: Tokens) -> None:
+        if tokens.values.shape[-1] != self.config.dim_token or not tokens.values.numel():
+            raise ValueError(
+                f"These slots read tokens of dimension {self.config.dim_token} of at least one frame, got a tensor of "
+                f"shape {tuple(tokens.values.shape)}; use the encoder they were trained for, or fit_slots."
+            )
 
     def slotted(self, tokens: Tokens, *, seed: int = 0) -> Slotted:
         """The masks of a clip's slots on the CPU, as the main job yields them; arguments as of a call."""

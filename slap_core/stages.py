@@ -1,6 +1,6 @@
 """What the main job yields, stage by stage, and what it is made of: the one vocabulary of page, report and API.
 
-`analysis.analyse_stages` yields these in order: Decoded, Encoded, Solved, Projected (PCA), Scanned, Slotted,
+`analysis.analyse_stages` yields these in order: Decoded, Encoded, Solved, Projected (PCA), Scanned, Slotted, Tracked,
 Projected (UMAP). `analysis.analyse` collects them in an `Analysis`.
 """
 
@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Generator, Mapping
 from typing import Literal, TypeVar
 
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from slap_core.types import Clip, Energies, Latents, Solution
@@ -17,6 +17,7 @@ __all__ = [
     "Analysis",
     "Decoded",
     "Encoded",
+    "ObjectPath",
     "Progress",
     "Projected",
     "Scanned",
@@ -24,6 +25,7 @@ __all__ = [
     "Slotted",
     "Solved",
     "Stage",
+    "Tracked",
     "finished",
 ]
 
@@ -180,12 +182,39 @@ class Slotted:
     """A sentence: trained by whom on what, or fitted to this clip."""
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class ObjectPath:
+    """An object in every frame of the clip (see `object_paths`)."""
+
+    slot: int
+    """The slow slot that holds it."""
+    seen: Bool[Tensor, "time"]
+    """In which frames it is seen: its anchors, kept frames all."""
+    there: Bool[Tensor, "time"]
+    """In which frames it is in the picture, seen or believed."""
+    place: Float[Tensor, "time 2"]
+    """Its centre: row and column as fractions of what the masks cover."""
+    masks: Float[Tensor, "time height width"]
+    """Where it is seen or believed to be; 0 where it is not in the picture."""
+    solutions: Mapping[str, Solution]
+    """By method, SLERP and SLAP: what it looks like in the frames in which it is not seen, as unit latents."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Tracked:
+    """The objects that were found in the kept frames, carried through all others."""
+
+    objects: tuple[ObjectPath, ...]
+    box: tuple[float, float, float, float]
+    """Left, top, right, bottom of what their masks cover, as fractions of the frame."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Progress:
     """How far a stage is; between two of these a run can be cancelled."""
 
     stage: str
-    """decode, encode, potential, solve, project, scan or slots."""
+    """decode, encode, potential, solve, project, scan, slots or objects."""
     fraction: float
     """In [0, 1]."""
 
@@ -209,7 +238,7 @@ def finished(steps: Generator[Progress, None, Outcome], on_step: Callable[[Progr
             on_step(progress)
 
 
-Stage = Decoded | Encoded | Solved | Scanned | Slotted | Projected
+Stage = Decoded | Encoded | Solved | Scanned | Slotted | Tracked | Projected
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -222,6 +251,7 @@ class Analysis:
     solved: Solved
     scanned: Scanned
     slotted: Slotted
+    tracked: Tracked
     maps: Mapping[str, Projected]
     """By projection: "PCA", "UMAP" (which is a PCA with a note where UMAP is not possible)."""
     seconds: Mapping[str, float]

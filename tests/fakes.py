@@ -7,7 +7,19 @@ the numbers are consistent with one another (SLAP recovers best, by construction
 import torch
 
 from slap_core import sphere
-from slap_core.stages import Analysis, Decoded, Encoded, Projected, Scanned, Settings, Slotted, Solved, Stage
+from slap_core.stages import (
+    Analysis,
+    Decoded,
+    Encoded,
+    ObjectPath,
+    Projected,
+    Scanned,
+    Settings,
+    Slotted,
+    Solved,
+    Stage,
+    Tracked,
+)
 from slap_core.types import Certificate, Clip, Energies, Latents, Path, Result, Solution, Tokens
 
 METHODS = ("ZOH", "LERP", "SLERP", "SLAP")
@@ -151,8 +163,20 @@ def stages(
             box=(0.125, 0.0, 0.875, 1.0),
             origin="Made up for a test; no network saw this clip.",
         ),
+        Tracked((_object(frames, kept, solutions),), box=(0.125, 0.0, 0.875, 1.0)),
         projected("UMAP" if frames > 3 else "PCA"),
     ]
+
+
+def _object(frames, kept, solutions):
+    """A disc that moves to the right, seen in the first and the last kept frame alone."""
+    seen = torch.zeros(frames, dtype=torch.bool)
+    seen[[int(kept[0]), int(kept[-1])]] = True
+    place = torch.stack([torch.full((frames,), 0.5), torch.linspace(0.2, 0.8, frames)], -1)
+    grid = (torch.arange(6) + 0.5) / 6
+    far = torch.hypot(*(grid[:, None] - place[:, 0, None, None], grid[None] - place[:, 1, None, None]))
+    there = torch.ones(frames, dtype=torch.bool)
+    return ObjectPath(2, seen, there, place, (far < 0.2).float(), {name: solutions[name] for name in ("SLERP", "SLAP")})
 
 
 def analysis(
@@ -165,10 +189,9 @@ def analysis(
 ) -> Analysis:
     """The made-up stages, collected."""
     settings = settings or Settings()
-    decoded, encoded, solved, pca, scanned, slotted, umap = stages(
+    decoded, encoded, solved, pca, scanned, slotted, tracked, umap = stages(
         frames, query=query, settings=settings, seed=seed, name=name
     )
-    names = ("decode", "encode", "solve", "project (PCA)", "scan", "slots", "project (UMAP)")
-    return Analysis(
-        settings, decoded, encoded, solved, scanned, slotted, {"PCA": pca, "UMAP": umap}, dict.fromkeys(names, 0.1)
-    )
+    names = ("decode", "encode", "solve", "project (PCA)", "scan", "slots", "objects", "project (UMAP)")
+    maps, seconds = {"PCA": pca, "UMAP": umap}, dict.fromkeys(names, 0.1)
+    return Analysis(settings, decoded, encoded, solved, scanned, slotted, tracked, maps, seconds)

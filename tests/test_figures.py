@@ -11,7 +11,7 @@ import torch
 
 from slap_core.stages import Settings
 from slap_core.views import figures
-from slap_core.views.figures import energies, images, latent_map, resonance, strip, style, view
+from slap_core.views.figures import energies, images, latent_map, objects, resonance, strip, style, view
 from slap_core.views.titles import PROMISES, TITLES
 
 METHODS = ("ZOH", "LERP", "SLERP", "SLAP")
@@ -262,6 +262,58 @@ def test_slots_that_tell_nothing_apart_are_called_so(stages):
     even = dataclasses.replace(stages[5], slow=torch.full_like(stages[5].slow, 1 / 8))
     headline = figures.update(figures.Found(decoded=stages[0]), even)["slots"].headline
     assert headline.startswith("The slow slots share the picture almost evenly")
+
+
+def test_events_are_summed_up_along_time(stages):
+    import dataclasses
+
+    fast = torch.zeros(16, 24, 8)
+    fast[:, :8, 0], fast[:, 8:, 1] = 1, 1
+    shown = figures.update(figures.Found(decoded=stages[0]), dataclasses.replace(stages[5], fast=fast))["slots"]
+    assert shown.data["events"]["starts"] == [0, 8]
+    assert shown.data["events"]["changes"] == [float(k == 7) for k in range(23)]
+    assert f"stretches from 0.00 s, {view.seconds(float(stages[0].clip.times[8]))}." in shown.description
+
+
+def test_the_xray_outlines_objects_where_they_are_believed_to_be(stages, views):
+    one, shown = stages[6].objects[0], views["objects"]
+    times, kept = stages[0].clip.times, stages[0].kept
+    assert f"out of sight from {view.seconds(float(times[kept[1]]))} to" in shown.headline
+    assert "to the right" in shown.headline
+    drawn = shown.data["objects"][0]
+    assert drawn["slot"] == 3
+    assert drawn["seen"] == one.seen.int().tolist()
+    height, width = stages[0].clip.frames.shape[1:3]
+    for frame, (x, y, a, b, _) in zip(shown.data["frames"], drawn["ellipses"], strict=True):
+        # In widths of the picture, measured from the left and top of the box, three quarters of the picture wide.
+        assert x == pytest.approx(0.75 * float(one.place[frame, 1]), abs=0.06)
+        assert y == pytest.approx(0.5 * height / width, abs=0.06)
+        assert 0.05 < min(a, b) <= max(a, b) < 0.4
+
+
+def test_an_ellipse_has_the_size_and_the_slope_of_its_mask():
+    rows, columns = torch.meshgrid(torch.arange(80), torch.arange(80), indexing="ij")
+    x, y = (columns + 0.5 - 30) / 80, (rows + 0.5 - 50) / 80
+    along, across = (x + y) / 2**0.5, (y - x) / 2**0.5  # down to the right on the screen
+    mask = ((along / 0.3) ** 2 + (across / 0.1) ** 2 < 1).float()
+    centre, axes, angle = objects._ellipse(mask, torch.tensor([80.0, 80.0]))
+    torch.testing.assert_close(centre, torch.tensor([30.0, 50.0]), atol=0.1, rtol=0)
+    torch.testing.assert_close(axes, torch.tensor([8.0, 24.0]), atol=0.3, rtol=0)
+    assert abs(np.sin(angle + np.pi / 4)) < 0.02  # the first axis is the short one
+
+
+def test_the_xray_says_where_there_is_nothing_to_follow(stages):
+    import dataclasses
+
+    found = figures.Found(decoded=stages[0])
+    nothing = figures.update(found, dataclasses.replace(stages[6], objects=()))["objects"]
+    assert nothing.headline.startswith("No slot surely holds one small thing")
+    assert json.loads(nothing.to_json())["data"] == {}
+    one = stages[6].objects[0]
+    seen = torch.zeros_like(one.seen)
+    seen[stages[0].kept] = True
+    always = dataclasses.replace(stages[6], objects=(dataclasses.replace(one, seen=seen),))
+    assert "every kept frame" in figures.update(found, always)["objects"].headline
 
 
 def test_certificate_shows_its_sentence_and_numbers(stages, views):

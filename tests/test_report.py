@@ -65,8 +65,18 @@ def test_the_report_fetches_nothing(analysis, tmp_path):
     assert len(text) < 5_000_000
     own = text.split('id="plotly">')[0] + text.split("</script>", 2)[-1]
     assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", own)
-    for name in ("strip", "map", "resonance", "energies", "slots", "certificate"):
+    for name in ("strip", "map", "resonance", "energies", "slots", "objects", "certificate"):
         assert f'id="view-{name}"' in text
+
+
+def test_objects_are_taken_away_too(analysis, tmp_path):
+    write_report(analysis, tmp_path)
+    one = analysis.tracked.objects[0]
+    (told,) = json.loads((tmp_path / "summary.json").read_text())["objects"]
+    assert told == {"slot": 3, "seen": one.seen.nonzero().flatten().tolist(), "there": len(one.there)}
+    with np.load(tmp_path / "paths.npz", allow_pickle=False) as arrays:
+        np.testing.assert_allclose(arrays["object_3_place"], one.place)
+        assert arrays["object_3_latents"].shape == one.solutions["SLAP"].points.shape
 
 
 def test_text_from_outside_is_not_markup(tmp_path):

@@ -30,7 +30,7 @@ def generator(seed=0):
 
 
 def test_a_step_is_the_published_update():
-    attention = SlotAttention(8).double()
+    attention = SlotAttention(8, slots=3).double()
     slots, tokens = torch.randn(2, 3, 8, dtype=torch.float64), torch.randn(2, 5, 8, dtype=torch.float64)
     keys, values = attention.key(tokens), attention.value(tokens)
     found, masks = attention.step(slots, keys, values)
@@ -46,8 +46,8 @@ def test_a_step_is_the_published_update():
             torch.testing.assert_close(found[b, s], moved + attention.mlp(attention.norm_mlp(moved)))
 
 
-def test_attention_repeats_its_step_from_the_learned_gaussian():
-    attention = SlotAttention(8, iterations=2)
+def test_attention_repeats_its_step_from_the_learned_gaussians():
+    attention = SlotAttention(8, slots=3, iterations=2)
     tokens, noise = torch.randn(1, 5, 8), torch.randn(1, 3, 8)
     normed = attention.norm_tokens(tokens)
     slots = attention.mean + attention.log_std.exp() * noise
@@ -56,11 +56,33 @@ def test_attention_repeats_its_step_from_the_learned_gaussian():
     torch.testing.assert_close(attention(tokens, noise), (slots, masks))
 
 
+def test_slots_see_each_other():
+    """What one slot is changes what another attends to: not before training, and from then on."""
+    attention = SlotAttention(8, slots=3)
+    slots, tokens = torch.randn(1, 3, 8), torch.randn(1, 5, 8)
+    others = slots.clone()
+    others[0, 2] = -slots[0, 2]
+
+    def first(slots):
+        query = attention.query(attention.norm_slots(attention.aware(slots)))
+        return query[0, 0]
+
+    assert torch.equal(first(slots), first(others))
+    torch.nn.init.normal_(attention.among.out_proj.weight)
+    assert (first(slots) - first(others)).abs().max() > 1e-3
+    _, before = attention.step(slots, attention.key(tokens), attention.value(tokens))
+    _, after = attention.step(others, attention.key(tokens), attention.value(tokens))
+    # Without awareness the first two slots' logits would be the same, and so would their ratio.
+    assert ((before[:, 0] / before[:, 1]) - (after[:, 0] / after[:, 1])).abs().max() > 1e-3
+
+
 def test_slots_and_tokens_are_sets():
-    attention = SlotAttention(8).double()
+    attention = SlotAttention(8, slots=4).double()
     tokens, noise = torch.randn(1, 6, 8, dtype=torch.float64), torch.randn(1, 4, 8, dtype=torch.float64)
     slot, token = torch.tensor([2, 0, 3, 1]), torch.tensor([5, 3, 0, 1, 4, 2])
     vectors, masks = attention(tokens, noise)
+    with torch.no_grad():
+        attention.mean.copy_(attention.mean[slot])
     permuted_vectors, permuted_masks = attention(tokens[:, token], noise[:, slot])
     torch.testing.assert_close(permuted_vectors, vectors[:, slot])
     torch.testing.assert_close(permuted_masks, masks[:, slot][:, :, token])
@@ -168,11 +190,10 @@ def test_parts_share_the_attention_and_only_the_last_update_is_their_own():
     assert (together[1] - alone[0]).abs().max() > 1e-3
 
 
-def test_slots_of_their_own_start_apart_and_the_others_alike():
-    apart, alike = SlotAttention(8, slots=3), SlotAttention(8)
-    nothing = torch.zeros(1, 3, 8)
-    assert float(torch.pdist(apart.start(nothing)[0]).min()) > 0.1
-    assert float(torch.pdist(alike.start(nothing).expand(1, 3, 8)[0]).max()) == 0
+def test_slots_start_apart_by_more_than_their_noise():
+    attention = SlotAttention(8, slots=3)
+    start = attention.start(torch.zeros(1, 3, 8))[0]
+    assert float(torch.pdist(start.detach()).min()) > float(attention.log_std.detach().exp().max())
 
 
 def test_a_slow_slot_is_the_same_object_in_all_frames(network, tokens):
@@ -223,11 +244,29 @@ def test_what_never_changes_is_no_event(network):
     assert network.fast.deviations(still).abs().max() < 1e-6
 
 
-def test_deviations_are_pooled_cells_less_their_mean(network):
+def test_deviations_are_pooled_cells_less_what_is_usual_in_them(network):
     values = torch.randn(3, 8, 8, 16)
     found = network.fast.deviations(values)
     cell = values[:, 2:4, 6:8].mean((1, 2))
-    torch.testing.assert_close(found[1, 3], cell - cell.mean(0))
+    torch.testing.assert_close(found[1, 3], cell - cell.median(0).values)
+
+
+def test_attention_is_that_of_all_frames_at_once(network, tokens):
+    """Of as many frames as the slow slots look at in a call, it is the call's."""
+    some = Tokens(tokens.values[:4], tokens.times[:4])
+    called = SlowFastSlots(dataclasses.replace(CONFIG, slow_frames=4))
+    called.load_state_dict(network.state_dict())
+    torch.testing.assert_close(network.attention(some), called.eval()(some).slow_attention)
+    assert network.attention(tokens).shape == (10, CONFIG.slow_slots, 6, 6)
+    with pytest.raises(ValueError, match="dimension 16"):
+        network.attention(Tokens(torch.zeros(2, 3, 3, 4), torch.arange(2.0)))
+
+
+def test_what_is_usual_deviates_by_nothing(network):
+    values = torch.randn(1, 4, 4, 16).repeat(5, 1, 1, 1)
+    values[2, 1, 3] += 1
+    deviation = network.slow.deviation(values)
+    assert deviation.nonzero().tolist() == [[2, 1, 3]]
 
 
 def test_fast_slots_know_when(network):
@@ -276,6 +315,8 @@ def test_the_loss_is_the_share_of_variance_not_explained(network, tokens):
 
 def test_every_weight_but_the_embedding_of_time_learns_from_reconstruction(network, tokens):
     model = SlowFastSlots(CONFIG)
+    for branch in (model.slow, model.fast):  # zero before training: what feeds it learns from the second step on
+        torch.nn.init.normal_(branch.attention.among.out_proj.weight)
     found = slow(model, tokens.values)
     fast = model.fast(tokens.values, fractions(tokens.times), generator=generator())
     (found.loss + fast.loss).backward()
@@ -336,7 +377,7 @@ def test_cuda_agrees_with_the_cpu(network, tokens):
 
 
 def test_queries_without_competition_choose_among_tokens_by_themselves():
-    attention = SlotAttention(8, competes=False).double()
+    attention = SlotAttention(8, slots=2, competes=False).double()
     slots, tokens = torch.randn(1, 2, 8, dtype=torch.float64), torch.randn(1, 5, 8, dtype=torch.float64)
     keys, values = attention.key(tokens), attention.value(tokens)
     found, masks = attention.step(slots, keys, values)

@@ -1,14 +1,18 @@
 """The benchmark of slots: scores that are known of masks that are known, and a short run of the command."""
 
+import copy
+import dataclasses
 import json
 
 import pytest
 import torch
 import torch.nn.functional as F
 
+from slap_core.benchmarks import hidden_objects, slot_variants
 from slap_core.benchmarks import slots as benchmark
 from slap_core.metrics import mean_best_overlap
-from slap_core.pretrained import load_encoder, load_slots
+from slap_core.pretrained import load_encoder, load_potential, load_slots
+from slap_core.stages import ObjectPath
 from slap_core.types import Tokens
 
 
@@ -21,7 +25,7 @@ def clip(*, count=2):
 
 
 def saying(masks, moments=None):
-    return benchmark.Found(torch.arange(4), masks, moments)
+    return slot_variants.Found(torch.arange(4), masks, moments)
 
 
 def test_masks_that_are_the_objects_are_perfect():
@@ -77,7 +81,7 @@ def test_the_mean_leaves_out_what_there_is_nothing_to_say_of():
 
 def test_three_parts_of_time_are_equal():
     tokens = Tokens(torch.zeros(6, 2, 2, 3), torch.arange(6.0).double())
-    assert benchmark.chunks(tokens).moments.tolist() == [0, 0, 1, 1, 2, 2]
+    assert slot_variants.chunks(tokens).moments.tolist() == [0, 0, 1, 1, 2, 2]
 
 
 def test_truth_is_what_is_drawn():
@@ -91,8 +95,52 @@ def test_truth_is_what_is_drawn():
         if one.events is not None:
             assert bool((one.events.diff() >= 0).all())
             assert int(one.events.max()) >= 1
-    found = benchmark.variants(load_slots(), steps=1)["kmeans"](clips[0].tokens)
+    found = slot_variants.variants(load_slots(), steps=1)["kmeans"](clips[0].tokens)
     torch.testing.assert_close(found.masks.sum(1), torch.ones(8, 12, 12))
+
+
+def one_object(seen=(0, 4), at=0.25):
+    """A path on which an object is seen at `at` of the picture's width in some of eight frames."""
+    flags = torch.zeros(8, dtype=torch.bool)
+    flags[list(seen)] = True
+    masks = torch.zeros(8, 4, 4)
+    masks[:, 1:3, round(4 * at) - 1 : round(4 * at) + 1] = 1
+    everywhere = torch.ones(8, dtype=torch.bool)
+    return ObjectPath(0, flags, everywhere, torch.tensor([[0.5, at]]).expand(8, 2), masks, {})
+
+
+def test_the_object_that_overlaps_an_actor_most_stands_for_it():
+    kept = torch.tensor([0, 4])
+    shown = torch.zeros(2, 8, 8)
+    shown[:, 2:6, 4:8] = 1
+    left, right = one_object(at=0.25), one_object(at=0.75)
+    assert hidden_objects._standing_for(shown, [left, right], kept) is right
+    assert hidden_objects._standing_for(shown, [left], kept) is None
+    assert hidden_objects._standing_for(shown, [], kept) is None
+    # Where it is believed to be does not count.
+    unseen = dataclasses.replace(right, seen=torch.zeros(8, dtype=torch.bool))
+    assert hidden_objects._standing_for(shown, [unseen], kept) is None
+
+
+def test_hidden_objects_of_drawn_scenes_are_carried_better_than_held():
+    chosen = torch.arange(3221225472, 3221225472 + 8)
+    potential = copy.deepcopy(load_potential(recipe="solver")).double()
+    found = hidden_objects.hidden_objects(load_encoder(), load_slots(), potential, 6.0, chosen)
+    assert found
+    judged = [one for one in found if one.drift is not None]
+    assert len(judged) > len(found) / 2
+    table = benchmark.carried(found)
+    for name, (best, rival) in {"object_path_drift": ("slap", "slerp"), "object_place_error": ("slap", "hold")}.items():
+        assert 0 < table[name][best][0] < table[name][rival][0] < 1
+        assert table[name][best][1] <= table[name][best][0] <= table[name][best][2]
+
+
+def test_where_no_object_is_found_nothing_is_said_of_its_path():
+    table = benchmark.carried([hidden_objects.Hidden(None, None)])
+    assert table == {
+        "object_path_drift": {"slap": None, "slerp": None},
+        "object_place_error": {"slap": None, "hold": None},
+    }
 
 
 def test_the_command_writes_every_variant(tmp_path, capsys):
@@ -101,6 +149,9 @@ def test_the_command_writes_every_variant(tmp_path, capsys):
     for column in ("video_fg_ari", "image_fg_ari", "mbo", "event_nmi", "dead_slots"):
         assert set(record[column]) == {"trained", "fitted", "untrained", "kmeans", "qformer", "chunks"}
     assert record["video_fg_ari"]["chunks"] is None
+    assert set(record["object_path_drift"]) == {"slap", "slerp"}
+    assert set(record["object_place_error"]) == {"slap", "hold"}
+    assert 0 <= record["hidden_objects_found"] <= record["hidden_objects"]
     assert record["event_nmi"]["chunks"] is not None
     assert -1 <= record["video_fg_ari"]["trained"] <= 1
     assert "| qformer |" in capsys.readouterr().out

@@ -37,7 +37,7 @@ def test_run_fills_in_stage_by_stage():
     updates = list(callbacks.run("clip.mp4", "a red ball", steps=steps, keep_every=4.0, coupling=0.5))
     assert states(updates[0]) == dict.fromkeys([*TITLES, "status"], "loading")
     order = [name for changes in updates[1:] for name in changes if name != "status"]
-    assert order == ["strip", "strip", "energies", "certificate", "map", "resonance", "slots", "map"]
+    assert order == ["strip", "strip", "energies", "certificate", "map", "resonance", "slots", "objects", "map"]
     assert {view["state"] for view in settle(updates).values()} == {"ready"}
 
 
@@ -45,7 +45,7 @@ def test_status_tells_the_stage_and_its_share():
     updates = list(callbacks.run("clip.mp4", "a red ball", steps=steps))
     statuses = [json.loads(changes["status"]) for changes in updates]
     assert statuses[1]["sentence"] == "Reading the frames: 50 % …"
-    assert [s["state"] for s in statuses[3]["stages"]] == ["done", "active", *["waiting"] * 5]
+    assert [s["state"] for s in statuses[3]["stages"]] == ["done", "active", *["waiting"] * 6]
     assert re.fullmatch(r"Done in [\d.e-]+ s\.", statuses[-1]["sentence"])
     assert {s["state"] for s in statuses[-1]["stages"]} == {"done"}
 

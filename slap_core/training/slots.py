@@ -2,9 +2,10 @@
 
     python -m slap_core.training.slots --out runs/slots
 
-Clips are rendered and encoded once; in each step slow slots reconstruct the tokens of some frames of some of them and
-are told which of them show which object (`slot_masks`), fast slots reconstruct the deviations of all of their frames,
-cell by cell. The two branches share a step and nothing else: their losses add, and neither sees the other's gradient.
+Clips are rendered and encoded once, and shown forwards or backwards. In each step slow slots reconstruct the tokens of
+some frames of some of them and are told which of them show which object (`slot_masks`), fast slots reconstruct the
+deviations of all of their frames, cell by cell, and are told when what shows in a cell changes. The two branches share
+a step and nothing else: their losses add, and neither sees the other's gradient.
 The result is a folder: config.json, model.safetensors, card.
 
 Source: Xu et al., Slot-VLM, 2024: stage 1 of three; the masks are ours.
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from slap_core import tunnel_world
@@ -26,11 +27,11 @@ from slap_core.pretrained import load_encoder, write_card
 from slap_core.slot_branches import usual
 from slap_core.slots import SlotConfig, SlowFastSlots
 from slap_core.training import command_line, loop
-from slap_core.training.slot_masks import mask_loss
+from slap_core.training.slot_masks import events, owned, told
 
 __all__ = ["Clips", "SlotSettings", "explanation", "main", "train", "tunnel_world_tokens"]
 
-SCORES = ("slow", "fast", "masks", "slow_dead", "slow_entropy")
+SCORES = ("slow", "fast", "masks", "shared", "uneven", "events", "slow_dead", "slow_entropy")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -38,14 +39,17 @@ class Clips:
     """Clips of equal length."""
 
     tokens: Float[Tensor, "clip time height width dim"]
-    cover: Float[Tensor, "clip time object token"]
-    """Which share of each token each object covers; tokens in rows."""
+    cover: Float[Tensor, "clip time object height width"]
+    """Which share of each token each object covers."""
     background: Float[Tensor, "clip height width dim"]
     """What is usual at each place."""
 
-    def select(self, index: Int64[Tensor, "some"]) -> "Clips":
-        """Some of the clips, in float32."""
-        return Clips(self.tokens[index].float(), self.cover[index].float(), self.background[index].float())
+    def select(self, index: Int64[Tensor, "some"], backwards: Bool[Tensor, "some"]) -> "Clips":
+        """Some of the clips, in float32, forwards or backwards."""
+        time = torch.arange(self.tokens.shape[1], device=index.device)
+        time = torch.where(backwards[:, None], time.flip(0), time)
+        tokens, cover = (table[index[:, None], time].float() for table in (self.tokens, self.cover))
+        return Clips(tokens, cover, self.background[index].float())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,7 +60,7 @@ class SlotSettings(loop.LoopSettings):
     """Folder for weights, card and checkpoint."""
     encoder: str = "bundled"
     """Whose tokens; any name that `load_encoder` knows."""
-    steps: int = 3000
+    steps: int = 6000
     """Steps of the optimiser."""
     batch: int = 8
     """Clips per step."""
@@ -64,9 +68,9 @@ class SlotSettings(loop.LoopSettings):
     """The highest learning rate."""
     warmup: int = 100
     """Steps over which the learning rate rises."""
-    clips: int = 1536
+    clips: int = 2048
     """Clips that are drawn and encoded, once; each step takes some of them."""
-    frames: int = 16
+    frames: int = 24
     """Frames per clip, evenly over the scene."""
     slow_frames: int = 8
     """Frames of each clip that the slow slots learn from in a step."""
@@ -74,8 +78,14 @@ class SlotSettings(loop.LoopSettings):
     """As many frames a clip are reconstructed from the slow slots: it takes most of the time."""
     slow_weight: float = 0.1
     """Of the slow slots' reconstruction, beside the masks."""
+    fast_weight: float = 0.1
+    """Of the fast slots' reconstruction, beside the events."""
     mask_weight: float = 1.0
-    """Of the masks; 0: slots learn by reconstruction alone."""
+    """Of masks and events; 0: slots learn by reconstruction alone."""
+    apart_weight: float = 0.2
+    """Of objects, or events, having slots of their own, beside the masks."""
+    even_weight: float = 0.3
+    """Of an even division, among the other slow slots, of what shows no object."""
     image_size: int = 96
     """Pixels of a side of the rendered frames."""
     dim_slot: int = 128
@@ -91,6 +101,7 @@ class SlotSettings(loop.LoopSettings):
 
     def config(self, dim_token: int) -> SlotConfig:
         """The networks' sizes for tokens of that dimension."""
+        masks = " and their masks" if self.mask_weight else ""
         return SlotConfig(
             dim_token,
             dim_slot=self.dim_slot,
@@ -98,7 +109,7 @@ class SlotSettings(loop.LoopSettings):
             slow_slots=self.slow_slots,
             fast_slots=self.fast_slots,
             fast_grid=self.fast_grid,
-            origin=f"Slots trained on drawn scenes (Tunnel World) and their masks for {self.steps} steps.",
+            origin=f"Slots trained on drawn scenes (Tunnel World){masks} for {self.steps} steps.",
         )
 
 
@@ -123,16 +134,18 @@ def tunnel_world_tokens(
             scenes, index.expand(len(part), -1), size=settings.image_size, layers=("observed",), masks=True
         )
         _, tokens = encoder.images(drawn.observed.flatten(0, 1))
-        pool.append(tokens.half().unflatten(0, (len(part), settings.frames)))  # half: a pool of 1,536 is 1.4 GB
+        pool.append(tokens.half().unflatten(0, (len(part), settings.frames)))  # half: a pool of 2,048 is 2.7 GB
         shares = F.adaptive_avg_pool2d(drawn.visible_masks.flatten(0, 1), tokens.shape[1:3])
-        cover.append(shares.half().flatten(2).unflatten(0, (len(part), settings.frames)))
+        cover.append(shares.half().unflatten(0, (len(part), settings.frames)))
     clips = Clips(torch.cat(pool), torch.cat(cover), torch.cat([usual(part).half() for part in pool]))
 
     def batches(first: int) -> Iterator[Clips]:
         count = len(clips.tokens)
         for step in range(first, settings.steps):
-            chosen = torch.randperm(count, generator=loop.generator_of(settings.seed, step))[: settings.batch]
-            yield clips.select(chosen.to(clips.tokens.device))
+            generator = loop.generator_of(settings.seed, step)
+            chosen = torch.randperm(count, generator=generator)[: settings.batch].to(clips.tokens.device)
+            backwards = torch.rand(len(chosen), generator=generator) < 0.5
+            yield clips.select(chosen, backwards.to(clips.tokens.device))
 
     return batches
 
@@ -142,9 +155,9 @@ def explanation(
 ) -> dict[str, Tensor]:
     """The objective on a batch of clips, and what goes into it.
 
-    "slow" and "fast" are the shares of variance that the decoders leave unexplained, "masks" is the loss by masks;
-    "slow_dead" is the mean number of slots that win no token of a clip, "slow_entropy" the mean entropy of its
-    attention, in nat.
+    "slow" and "fast" are the shares of variance that the decoders leave unexplained, "masks", "shared", "uneven" and
+    "events" are those of `slot_masks`; "slow_dead" is the mean number of slots that win no token of a clip,
+    "slow_entropy" the mean entropy of its attention, in nat.
 
     Args:
         model: on the clips' device.
@@ -163,13 +176,19 @@ def explanation(
     some = torch.randperm(len(attended.vectors), generator=generator)[: count * settings.explained_frames]
     slow = model.slow.explain(attended.select(some.to(device)))
     attention = attended.attention.unflatten(0, (count, -1)).transpose(1, 2).flatten(2)
-    masks = mask_loss(attention, clips.cover[every, chosen].transpose(1, 2).flatten(2))
+    objects = told(attention, owned(clips.cover[every, chosen].flatten(3).transpose(1, 2).flatten(2)))
     fast = model.fast(tokens, when, generator=generator, shared=False)
+    happens = told(fast.attention, events(clips.cover, settings.fast_grid))
+    by_masks = objects.loss + happens.loss + settings.even_weight * objects.uneven
+    by_masks = by_masks + settings.apart_weight * (objects.shared + happens.shared)
     return {
-        "loss": settings.slow_weight * slow.loss + settings.mask_weight * masks + fast.loss,
+        "loss": settings.slow_weight * slow.loss + settings.fast_weight * fast.loss + settings.mask_weight * by_masks,
         "slow": slow.unexplained,
         "fast": fast.unexplained,
-        "masks": masks,
+        "masks": objects.loss,
+        "shared": objects.shared,
+        "uneven": objects.uneven,
+        "events": happens.loss,
         "slow_dead": dead_slots(attention).float().mean(),
         "slow_entropy": mask_entropy(attention).mean(),
     }
@@ -204,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "title": "Slow and fast slots",
             "what": "Slot attention over a frame's patch tokens (objects) and along time at each cell (events).",
             "trained_on": f"the tokens of the encoder {settings.encoder!r} on {settings.clips:,} Tunnel World "
-            f"training clips of {settings.frames} frames, and the masks of their objects",
+            f"training clips of {settings.frames} frames" + (", and their masks" if settings.mask_weight else ""),
             "command": command_line.command("slap_core.training.slots", arguments),
             "seed": settings.seed,
             "scores": {f"train {name}": round(log[-1][name], 4) for name in SCORES},

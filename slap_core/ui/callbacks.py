@@ -22,8 +22,8 @@ log = logging.getLogger(__name__)
 DEADLINE_SECONDS = 900.0
 """One run may take this long; a Space has other visitors."""
 
-STAGES = ("decode", "encode", "solve", "map", "scan", "slots", "UMAP")
-"""What the person sees of the seven stages, in their order."""
+STAGES = ("decode", "encode", "solve", "map", "scan", "slots", "objects", "UMAP")
+"""What the person sees of the eight stages, in their order."""
 
 DOING = (
     "Reading the frames",
@@ -32,6 +32,7 @@ DOING = (
     "Drawing the map (PCA)",
     "Solving again for every λ",
     "Finding the slots",
+    "Following the objects",
     "Drawing the map (UMAP)",
 )
 

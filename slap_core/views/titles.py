@@ -6,6 +6,7 @@ TITLES = {
     "resonance": "Resonance curve",
     "energies": "Energies along the path",
     "slots": "Slots",
+    "objects": "X-ray",
     "certificate": "Certificate",
 }
 
@@ -15,5 +16,6 @@ PROMISES = {
     "resonance": "How the recovered path changes as the pull of the query grows.",
     "energies": "What moving costs along the path, and what the pull repays.",
     "slots": "What the slots look at in the frames, and when.",
+    "objects": "Where an object is believed to be while nothing shows it.",
     "certificate": "What is mathematically known about the solution.",
 }

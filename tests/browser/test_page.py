@@ -47,6 +47,7 @@ def assert_whole(page):
     assert 0 < page.locator("#view-strip .slap-frame.is-dropped").count() < frames
     assert page.locator("#view-slots .slap-masks canvas").count() >= 1
     assert page.locator("#view-slots .slap-cell").count() == 16
+    assert page.locator("#view-slots .slap-timeline span").count() >= 1
     assert "rad" in page.inner_text("#view-certificate .slap-headline")
     for name in TITLES:
         assert page.inner_text(f"#view-{name} .slap-headline").strip()
@@ -63,6 +64,15 @@ def test_bundled_example_in_two_clicks(page):
     wait_for_all(page)
     assert_whole(page)
     assert page.inner_text("#view-map .slap-caption").startswith(("UMAP", "PCA"))
+
+    # The x-ray outlines an object in every frame in which it is there; hiding it leaves the frames alone.
+    xray = "() => [...document.querySelectorAll('#view-objects .slap-masks canvas')].map((c) => c.toDataURL())"
+    outlined = page.evaluate(xray)
+    assert len(outlined) == 12
+    assert page.locator("#view-objects .slap-sighting .is-hidden").count() >= 1
+    for key in page.locator("#view-objects .slap-key").all():
+        key.click()
+    page.wait_for_function(f"(before) => ({xray})().some((url, k) => url !== before[k])", arg=outlined)
 
     # A slot that is hidden leaves the pictures.
     canvas = "() => document.querySelector('#view-slots .slap-masks canvas').toDataURL()"

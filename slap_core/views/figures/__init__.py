@@ -7,8 +7,8 @@ an analysis; `update` those that one new stage changes, for a page that fills in
 import dataclasses
 from collections.abc import Iterable
 
-from slap_core.stages import Analysis, Decoded, Encoded, Projected, Scanned, Slotted, Solved, Stage
-from slap_core.views.figures import certificate, energies, latent_map, resonance, slots, strip
+from slap_core.stages import Analysis, Decoded, Encoded, Projected, Scanned, Slotted, Solved, Stage, Tracked
+from slap_core.views.figures import certificate, energies, latent_map, objects, resonance, slots, strip
 from slap_core.views.figures.view import Table, View, plain
 from slap_core.views.titles import TITLES
 
@@ -25,6 +25,7 @@ class Found:
     projected: Projected | None = None
     scanned: Scanned | None = None
     slotted: Slotted | None = None
+    tracked: Tracked | None = None
 
     def add(self, stage: Stage) -> None:
         """Take in a stage; a later map replaces an earlier one."""
@@ -50,10 +51,12 @@ def update(found: Found, stage: Stage) -> dict[str, View]:
             return {"resonance": resonance.resonance_curve(stage, solved, coupling=own.coupling if own else 0.0)}
         case Slotted() if decoded:
             return {"slots": slots.slot_masks(stage, decoded)}
+        case Tracked() if decoded:
+            return {"objects": objects.object_xray(stage, decoded)}
         case _:
             raise ValueError(
                 f"{type(stage).__name__} came before the stages that it needs; the order is Decoded, Encoded, Solved, "
-                "Projected, Scanned, Slotted."
+                "Projected, Scanned, Slotted, Tracked."
             )
 
 
@@ -62,7 +65,7 @@ def build(source: Analysis | Iterable[Stage]) -> dict[str, View]:
     if isinstance(source, Analysis):
         # The later of the two maps is the one to show.
         maps = [source.maps[method] for method in ("PCA", "UMAP") if method in source.maps][-1:]
-        source = [source.decoded, source.encoded, source.solved, *maps, source.scanned, source.slotted]
+        source = [source.decoded, source.encoded, source.solved, *maps, source.scanned, source.slotted, source.tracked]
     found, views = Found(), {}
     for stage in source:
         views |= update(found, stage)

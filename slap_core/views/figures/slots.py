@@ -7,6 +7,7 @@ import math
 
 import torch
 
+from slap_core import events
 from slap_core.stages import Decoded, Slotted
 from slap_core.views.figures.images import bytes_base64, sprite_sheet
 from slap_core.views.figures.view import View, plain, seconds
@@ -26,7 +27,9 @@ def slot_masks(slotted: Slotted, decoded: Decoded) -> View:
     """The slow slots' masks over their frames and the fast slots' attention over time for each cell of the grid."""
     clip = decoded.clip.select(slotted.frames)
     count, slots, height, width = slotted.slow.shape
-    cells, length, events = slotted.fast.shape
+    cells, length, happens = slotted.fast.shape
+    stretch = events.stretches(slotted.fast)
+    starts = [0, *((stretch.diff() > 0).nonzero().flatten() + 1).tolist()]
     share = slotted.slow.float().mean((0, 2, 3))
     return View(
         name="slots",
@@ -34,24 +37,36 @@ def slot_masks(slotted: Slotted, decoded: Decoded) -> View:
         state="ready",
         headline=_headline(slotted, share, decoded),
         caption=f"{plain(slotted.origin, limit=300)} Above: the attention of each slow slot (objects) over {count} "
-        "frames; press a colour to hide or show it. Below: for each cell of the picture, when each fast slot (events) "
-        "attends, time to the right, one row for each slot; choose a cell to see its place. Masks show where attention "
-        "goes, which is not always an object.",
+        "frames; press a colour to hide or show it. Below, along time: the stretches into which the fast slots "
+        "(events) part the clip, and how much of their attention changes from frame to frame; then, for each cell of "
+        "the picture, when each of them attends, one row for each slot; choose a cell to see its place. Masks show "
+        "where attention goes, which is not always an object.",
         description="Slow slots by share of the attention: "
         + ", ".join(f"slot {i + 1} {100 * float(s):.0f} %" for i, s in enumerate(share))
-        + f". Fast slots: {events} slots over {length} frames in {cells} cells.",
+        + f". Fast slots: {happens} slots over {length} frames in {cells} cells; stretches from "
+        + ", ".join(seconds(float(decoded.clip.times[start])) for start in starts if start < len(decoded.clip))
+        + ".",
         data={
             "sprite": sprite_sheet(clip.frames, longest_side=224),
             "frames": slotted.frames.tolist(),
             "times": [round(t, 4) for t in clip.times.tolist()],
             "kept": torch.isin(slotted.frames, decoded.kept).tolist(),
-            "colours": [SLOT_COLOURS[i % len(SLOT_COLOURS)] for i in range(max(slots, events))],
+            "colours": [SLOT_COLOURS[i % len(SLOT_COLOURS)] for i in range(max(slots, happens))],
             "slow": {
                 "bytes": bytes_base64(slotted.slow),
                 "shape": [count, slots, height, width],
                 "box": list(slotted.box),
             },
-            "fast": {"bytes": bytes_base64(slotted.fast), "shape": [cells, length, events], "grid": list(slotted.grid)},
+            "fast": {
+                "bytes": bytes_base64(slotted.fast),
+                "shape": [cells, length, happens],
+                "grid": list(slotted.grid),
+            },
+            "events": {
+                "starts": starts,
+                "changes": [round(float(x), 4) for x in events.changes(slotted.fast)],
+                "times": [round(t, 4) for t in decoded.clip.times.tolist()],
+            },
             "span": [round(float(decoded.clip.times[0]), 4), round(float(decoded.clip.times[-1]), 4)],
         },
     )

@@ -135,7 +135,7 @@
     body.replaceChildren(
       keys,
       make("h3", "slap-subtitle", "Slow slots: where"), gallery,
-      make("h3", "slap-subtitle", "Fast slots: when"), events,
+      make("h3", "slap-subtitle", "Fast slots: when"), timeline(data.events), events,
     );
 
     const sheet = image(sprite.src);
@@ -162,6 +162,35 @@
     }
     return paint();
   };
+
+  /* The stretches of time that events part, and how much changes from frame to frame. */
+  function timeline({ starts, changes, times }) {
+    const start = times[0], length = Math.max(times[times.length - 1] - start, 1e-9);
+    const along = (frame) => (frame >= times.length ? 100 : (100 * (times[frame] - start)) / length);
+    const part = make("div");
+    const bar = make("div", "slap-timeline");
+    bar.setAttribute("role", "img");
+    bar.setAttribute("aria-label", `Stretches from ${starts.map((frame) => `${times[frame].toFixed(2)} s`).join(", ")}`);
+    starts.forEach((frame, k) => {
+      const to = k + 1 < starts.length ? along(starts[k + 1]) : 100;
+      const piece = make("span", "", to - along(frame) > 8 ? `${times[frame].toFixed(2)} s` : "");
+      Object.assign(piece.style, { left: `${along(frame)}%`, width: `${to - along(frame)}%` });
+      bar.append(piece);
+    });
+    const ns = "http://www.w3.org/2000/svg";
+    const svg = document.createElementNS(ns, "svg");
+    svg.setAttribute("viewBox", "0 0 100 40");
+    svg.setAttribute("preserveAspectRatio", "none");
+    svg.setAttribute("class", "slap-changes");
+    svg.setAttribute("aria-hidden", "true");
+    const path = document.createElementNS(ns, "path");
+    const most = Math.max(...changes, 0.02);
+    const points = changes.map((change, k) => `${(along(k) + along(k + 1)) / 2} ${39 - (37 * change) / most}`);
+    path.setAttribute("d", points.length ? `M0 39L${points.join("L")}L100 39` : "M0 39H100");
+    svg.append(path);
+    part.append(bar, svg, make("p", "slap-unit", `share of attention that changes from frame to frame, up to ${(100 * most).toFixed(0)} %`));
+    return part;
+  }
 
   /* One time x slot map for each cell, laid out as the cells lie in the picture; the chosen one enlarged beside its place. */
   function fastSlots(data, colours, shown) {
