@@ -135,7 +135,8 @@ def analyse_steps(
     draw = functools.partial(project, truth, encoded.seen, solved.solutions, encoded.query, seed=chosen.seed)
     yield draw(method="PCA")
     yield Progress("scan", 0.0)
-    yield _scan(chosen, encoded, solver)
+    scanned = _scan(chosen, encoded, solver)
+    yield scanned
     yield Progress("slots", 0.0)
     slots = load_slots(encoder.name)
     if slots is None:
@@ -144,7 +145,7 @@ def analyse_steps(
     yield Progress("objects", 0.0)
     yield (yield from _tracked(chosen, decoded, encoded, encoder, tokens, slots, solver))
     yield Progress("project", 0.5)
-    yield draw(method="UMAP")
+    yield draw(method="UMAP", scan=scanned.points)
 
 
 def _settings(settings: Mapping[str, Any]) -> tuple[Settings, OpenClipEncoder | None]:
@@ -255,9 +256,11 @@ def _scan(settings: Settings, encoded: Encoded, solver: LeastAction) -> Scanned:
     solutions = solver.scan(encoded.seen, encoded.dropped.times, encoded.query, couplings=settings.couplings)
     points = torch.stack([solution.points for solution in solutions])
 
-    def pull(solution: Solution) -> Energies:
-        return solver.energies(solution.path, encoded.seen, solution.times, encoded.query, coupling=1.0)
+    def along(solution: Solution, coupling: float) -> Energies:
+        return solver.energies(solution.path, encoded.seen, solution.times, encoded.query, coupling=coupling)
 
+    unit = [along(solution, 1.0) for solution in solutions]
+    own = [along(solution, coupling) for solution, coupling in zip(solutions, settings.couplings, strict=True)]
     drift = metrics.drift(points, encoded.dropped.points.expand_as(points)).mean(-1)
     return Scanned(
         couplings=torch.tensor(settings.couplings),
@@ -265,8 +268,12 @@ def _scan(settings: Settings, encoded: Encoded, solver: LeastAction) -> Scanned:
         alignment=None if encoded.query is None else (sphere.normalize(points) @ encoded.query).mean(-1),
         action=torch.stack([solution.energies.action.sum() for solution in solutions]),
         kinetic=torch.stack([solution.energies.kinetic.mean() for solution in solutions]),
-        potential=torch.stack([pull(solution).potential.mean() for solution in solutions]),
+        potential=torch.stack([energies.potential.mean() for energies in unit]),
         converged=tuple(solution.result.ok for solution in solutions),
         points=points,
+        times=unit[0].times,
+        kinetic_curve=torch.stack([energies.kinetic for energies in unit]),
+        potential_curve=torch.stack([energies.potential for energies in unit]),
+        gap_action=torch.stack([energies.action for energies in own]),
         best=int(drift.argmin()) if points.shape[1] else None,
     )

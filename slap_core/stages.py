@@ -138,6 +138,14 @@ class Scanned:
     """Mean of P (without lambda)."""
     converged: tuple[bool, ...]
     points: Float[Tensor, "coupling dropped dim"]
+    times: Float[Tensor, "node"]
+    """Seconds: of the anchors and the dropped frames, to which the curves of energies belong."""
+    kinetic_curve: Float[Tensor, "coupling node"]
+    """T along each path."""
+    potential_curve: Float[Tensor, "coupling node"]
+    """P along each path (without lambda)."""
+    gap_action: Float[Tensor, "coupling gap"]
+    """Of each path, as of the energies of the methods."""
     best: int | None
     """Index of lambda*, the lambda of least drift; None where nothing was dropped. It uses the dropped truth: known
     only because we dropped it ourselves."""
@@ -157,6 +165,8 @@ class Projected:
     recovered: Mapping[str, Float[Tensor, "dropped 2"]]
     """By method: the recovered latents at the dropped frames."""
     query: Float[Tensor, "2"] | None
+    scan: Float[Tensor, "coupling dropped 2"] | None
+    """The recovered latents of every lambda that was scanned; None before they are known."""
     trustworthiness: float | None
     """In [0, 1]: how well neighbours on the map are neighbours in latent space; None for fewer than 8 points."""
     seed: int

@@ -133,6 +133,7 @@ def stages(
             steps=movie.times.float(),
             recovered={m: s.points @ flat for m, s in solutions.items()},
             query=None if target is None else target @ flat,
+            scan=None if method == "PCA" else (gone.points @ flat) + 0.05 * couplings[:, None, None],
             trustworthiness=0.94 if frames >= 8 else None,
             seed=settings.seed,
             note="" if frames > 3 or method == "PCA" else "PCA stands in for UMAP: four points are needed.",
@@ -153,6 +154,10 @@ def stages(
             potential=0.3 + 0.1 * torch.tanh(couplings),
             converged=tuple(float(c) <= 5 for c in couplings),
             points=gone.points.expand(len(couplings), -1, -1),
+            times=movie.times,
+            kinetic_curve=0.5 + 0.1 * couplings[:, None] * torch.ones(frames),
+            potential_curve=0.3 + 0.01 * couplings[:, None] * torch.ones(frames),
+            gap_action=1 - 0.1 * couplings[:, None] * torch.ones(gaps),
             best=int(curve.argmin()) if len(dropped) else None,
         ),
         Slotted(

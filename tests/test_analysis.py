@@ -54,6 +54,16 @@ def test_drift_and_alignment_are_what_they_are_called(analysis):
     torch.testing.assert_close(solved.alignment["truth"], encoded.truth.points @ encoded.query)
 
 
+def test_the_curves_of_the_scan_are_those_of_its_paths(analysis):
+    """At lambda = 0 the path is SLERP, whose energies the run computes too."""
+    scanned, slerp = analysis.scanned, analysis.solved.energies["SLERP"]
+    assert scanned.times.tolist() == slerp.times.tolist()
+    torch.testing.assert_close(scanned.kinetic_curve[0], slerp.kinetic, atol=1e-4, rtol=1e-3)
+    pull = analysis.settings.coupling * scanned.potential_curve[0]
+    torch.testing.assert_close(pull, slerp.potential, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(scanned.gap_action.sum(1), scanned.action, atol=0.05, rtol=0.05)
+
+
 def test_the_scan_holds_slerp_and_the_solution(encoder, analysis):
     scanned = analysis.scanned
     slerp = analysis.solved.solutions["SLERP"].points

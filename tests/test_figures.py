@@ -225,6 +225,26 @@ def test_sprite_sheet_reduces_to_the_longest_side_and_survives_one_pixel():
     assert images.sprite_sheet(torch.zeros(1, 1, 1, 3, dtype=torch.uint8))["width"] == 1
 
 
+def test_the_map_carries_the_path_of_every_lambda(stages, views):
+    decoded, umap, data = stages[0], stages[-1], views["map"].data
+    count = len(stages[4].couplings)
+    packed = np.frombuffer(base64.b64decode(data["scan"]["points"]), "<u2").reshape(count, data["scan"]["frames"], 2)
+    points = np.array(data["scan"]["low"]) + data["scan"]["size"] * packed
+    tolerance = data["scan"]["size"]
+    np.testing.assert_allclose(points[:, decoded.dropped], umap.scan, atol=tolerance)
+    np.testing.assert_allclose(points[3][decoded.kept], umap.truth[decoded.kept], atol=tolerance)
+    assert "scan" not in figures.build(stages[:4])["map"].data  # before it is known
+
+
+def test_the_resonance_curve_carries_the_energies_of_every_lambda(stages, views):
+    scanned, data = stages[4], views["resonance"].data
+    np.testing.assert_allclose(data["kinetic"], scanned.kinetic_curve, rtol=1e-3)
+    np.testing.assert_allclose(data["pull"], scanned.couplings[:, None] * scanned.potential_curve, rtol=1e-3, atol=1e-9)
+    np.testing.assert_allclose(data["action"], scanned.gap_action, rtol=1e-3)
+    own = stages[2].solutions["SLAP"].certificate.coupling
+    assert data["couplings"][data["chosen"]] == pytest.approx(min(data["couplings"], key=lambda c: abs(c - own)))
+
+
 def test_slot_masks_arrive_as_bytes(stages, views):
     slotted, data = stages[5], views["slots"].data
     slow = np.frombuffer(base64.b64decode(data["slow"]["bytes"]), np.uint8).reshape(data["slow"]["shape"])

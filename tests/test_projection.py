@@ -48,6 +48,24 @@ def test_the_query_is_projected_like_a_point():
     torch.testing.assert_close(flat.query, flat.truth[7])
 
 
+@pytest.mark.parametrize("method", ["PCA", "UMAP"])
+def test_the_scan_is_placed_on_the_map_of_the_others(method):
+    truth = circle()
+    index = torch.arange(len(truth))
+    kept, dropped = index[index % 4 == 0], index[index % 4 != 0]
+    seen, times = truth.select(kept), truth.times[dropped]
+    solutions = {"ZOH": ZeroOrderHold()(seen, times), "SLERP": Slerp()(seen, times)}
+    points = torch.stack([solutions[name].points for name in ("SLERP", "ZOH", "SLERP")])
+    flat = project(truth, seen, solutions, truth.points[7], method=method, scan=points)
+    alone = project(truth, seen, solutions, truth.points[7], method=method)
+    assert alone.scan is None
+    torch.testing.assert_close(flat.truth, alone.truth)  # it does not move what was there
+    torch.testing.assert_close(flat.scan[0], flat.scan[2])
+    near = 1e-6 if method == "PCA" else 0.2 * float(flat.truth.amax() - flat.truth.amin())
+    torch.testing.assert_close(flat.scan[0], flat.recovered["SLERP"], atol=near, rtol=0)
+    torch.testing.assert_close(flat.scan[1], flat.recovered["ZOH"], atol=near, rtol=0)
+
+
 @pytest.mark.parametrize("frames", [1, 2, 3, 5])
 def test_few_frames_fall_back_on_pca(frames):
     flat, _, _ = mapped(circle(frames), "UMAP")

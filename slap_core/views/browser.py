@@ -6,7 +6,7 @@ import pathlib
 __all__ = ["plotly_library", "script", "style"]
 
 STATIC = pathlib.Path(__file__).parent / "static"
-SCRIPTS = ("views.js", "plots.js", "pictures.js", "objects.js")
+SCRIPTS = ("views.js", "linked.js", "plots.js", "frames.js", "slots.js", "objects.js")
 
 
 def script() -> str:

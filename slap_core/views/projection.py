@@ -30,15 +30,19 @@ def project(
     query: Float[Tensor, "dim"] | None,
     *,
     method: Literal["PCA", "UMAP"],
+    scan: Float[Tensor, "coupling dropped dim"] | None = None,
     seed: int = 0,
 ) -> Projected:
     """The latent map of the true latents, the anchors and every method's path.
+
+    The query and the scan are placed on the map that the others make.
 
     Args:
         truth: latents of all frames.
         seen: latents of the kept frames.
         solutions: by method.
         query: unit latent of the query, drawn as a star.
+        scan: recovered latents for other lambdas.
         method: "PCA" (deterministic, instantly) or "UMAP" (seeded). With fewer than 8 distinct points UMAP has no
             neighbourhoods to preserve: the map is PCA then, and its note says so.
         seed: of UMAP.
@@ -49,8 +53,11 @@ def project(
     note = ""
     if method == "UMAP" and len(distinct) < FEWEST_FOR_UMAP:
         method, note = "PCA", f"UMAP needs at least {FEWEST_FOR_UMAP} different points; this is PCA."
-    star = None if query is None else query.detach().cpu().double().numpy()[None]
-    flat, flat_star = _umap(distinct, star, seed) if method == "UMAP" else _pca(distinct, star)
+    star = points[:0] if query is None else query[None].to(points)
+    others = points[:0] if scan is None else scan.flatten(0, 1).to(points)
+    extra = torch.cat([star, others]).detach().cpu().double().numpy()
+    flat, placed = _umap(distinct, extra, seed) if method == "UMAP" else _pca(distinct, extra)
+    placed = torch.from_numpy(placed)
     parts = torch.from_numpy(flat[place.reshape(-1)]).split(len(truth))
     paths = dict(zip(solutions, parts[1:], strict=True))
     return Projected(
@@ -60,14 +67,15 @@ def project(
         paths=paths,
         steps=truth.times,
         recovered={name: paths[name][torch.isin(truth.times, solutions[name].times)] for name in solutions},
-        query=None if flat_star is None else torch.from_numpy(flat_star[0]),
+        query=None if query is None else placed[0],
+        scan=None if scan is None else placed[len(star) :].view(*scan.shape[:2], 2),
         trustworthiness=_trustworthiness(truth.points, parts[0]),
         seed=seed,
         note=note,
     )
 
 
-def _pca(points: np.ndarray, star: np.ndarray | None) -> tuple[np.ndarray, np.ndarray | None]:
+def _pca(points: np.ndarray, extra: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Exact PCA by the singular value decomposition, with the sign fixed: each axis's largest loading is positive."""
     mean = points.mean(0)
     _, _, axes = np.linalg.svd(points - mean, full_matrices=False)
@@ -75,17 +83,17 @@ def _pca(points: np.ndarray, star: np.ndarray | None) -> tuple[np.ndarray, np.nd
     if len(axes) < 2:  # a single point has no second axis
         axes = np.concatenate([axes, np.zeros((2 - len(axes), points.shape[1]))])
     axes = axes * np.where(np.take_along_axis(axes, np.abs(axes).argmax(1)[:, None], 1) < 0, -1.0, 1.0)
-    return (points - mean) @ axes.T, None if star is None else (star - mean) @ axes.T
+    return (points - mean) @ axes.T, (extra - mean) @ axes.T
 
 
-def _umap(points: np.ndarray, star: np.ndarray | None, seed: int) -> tuple[np.ndarray, np.ndarray | None]:
+def _umap(points: np.ndarray, extra: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
     import umap  # numba compiles on first use: never at import
 
     neighbours = min(NEIGHBOURS, len(points) - 1)
     model = umap.UMAP(n_neighbors=neighbours, min_dist=0.15, metric="cosine", random_state=seed, n_jobs=1)
     flat = model.fit_transform(points.astype(np.float32))
-    placed = None if star is None else model.transform(star.astype(np.float32))
-    return flat.astype(np.float64), None if placed is None else placed.astype(np.float64)
+    placed = model.transform(extra.astype(np.float32)) if len(extra) else np.zeros((0, 2))
+    return flat.astype(np.float64), placed.astype(np.float64)
 
 
 def _trustworthiness(latents: Float[Tensor, "time dim"], flat: Float[Tensor, "time 2"]) -> float | None:

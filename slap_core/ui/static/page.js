@@ -13,6 +13,14 @@
     show();
   };
 
+  /* Gradio takes a slider's number from its own input. */
+  slap.useCoupling = (coupling) => {
+    const input = document.querySelector("#input-coupling input[type=number]");
+    if (!input) return;
+    Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set.call(input, String(coupling));
+    for (const name of ["input", "change", "blur"]) input.dispatchEvent(new Event(name, { bubbles: true }));
+  };
+
   const runButton = () => document.querySelector("#button-run");
   slap.picked = () => (runButton().disabled = false);
 

@@ -4,9 +4,11 @@ Observed and recovered points differ by shape as well as colour: dots and rings 
 were recovered. `customdata` is the frame's index, by which the page finds its picture.
 """
 
+import base64
 from collections.abc import Mapping
 
 import plotly.graph_objects as go
+import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -78,9 +80,28 @@ def latent_map(projected: Projected, decoded: Decoded, encoded: Encoded, solved:
         description=_description(projected, solved.drift, len(times), len(anchors), encoded.prompt),
         notes=(plain(projected.note, limit=400),) if projected.note else (),
         figure=figure,
-        data={"method": projected.method},
+        data={"method": projected.method, "drift": _drifts(solved, dropped)} | _scan(projected, decoded),
         table=_drift_table(solved.drift, _times_of(times, dropped)),
     )
+
+
+def _drifts(solved: Solved, dropped: list[int]) -> dict[str, object]:
+    """Drift of each dropped frame by method, for the words at the cursor."""
+    methods = {name: [float(f"{x:.3g}") for x in values.tolist()] for name, values in solved.drift.items()}
+    return {"dropped": dropped, "methods": methods}
+
+
+def _scan(projected: Projected, decoded: Decoded) -> dict[str, object]:
+    """The SLAP path of every lambda that was scanned, for the slider: the points of all frames."""
+    if projected.scan is None or not len(decoded.dropped):
+        return {}
+    whole = projected.truth.expand(len(projected.scan), -1, -1).clone()
+    whole[:, decoded.dropped] = projected.scan
+    low = whole.flatten(0, 1).amin(0)
+    size = float((whole.flatten(0, 1).amax(0) - low).amax().clamp_min(1e-12)) / 65535
+    steps = ((whole - low) / size).round().to(torch.int32).numpy().astype("<u2")
+    packed = base64.b64encode(steps.tobytes()).decode("ascii")
+    return {"scan": {"points": packed, "low": low.tolist(), "size": size, "frames": whole.shape[1]}}
 
 
 def drift_sentence(drift: Mapping[str, Float[Tensor, "dropped"]], times: list[float]) -> str:

@@ -90,8 +90,29 @@ def resonance_curve(scanned: Scanned, solved: Solved, *, coupling: float) -> Vie
         )
         + f" {len(lost)} of {len(couplings)} points did not converge.",
         figure=figure,
+        data=_curves(scanned, x, coupling),
         table=_table(scanned),
     )
+
+
+def _curves(scanned: Scanned, x: list[float], coupling: float) -> dict[str, object]:
+    """What changes with lambda elsewhere on the page, all of it: no server is asked when lambda is turned."""
+
+    def digits(values: torch.Tensor) -> list[object]:
+        return [[float(f"{value:.4g}") for value in row] for row in values.tolist()]
+
+    pull = scanned.couplings[:, None] * scanned.potential_curve
+    return {
+        "couplings": scanned.couplings.tolist(),
+        "x": x,
+        "chosen": int((scanned.couplings - coupling).abs().argmin()),
+        "drift": [float(f"{value:.4g}") for value in scanned.drift.tolist()] if scanned.points.shape[1] else [],
+        "converged": list(scanned.converged),
+        "times": scanned.times.tolist(),
+        "kinetic": digits(scanned.kinetic_curve),
+        "pull": digits(pull),
+        "action": digits(scanned.gap_action),
+    }
 
 
 def _undefined(values: torch.Tensor) -> bool:

@@ -134,6 +134,12 @@
     });
     const span = make("p", "slap-span");
     span.append(make("span", "", `${start.toFixed(2)} s`), make("span", "", `${end.toFixed(2)} s`));
+    rows.querySelectorAll(".slap-bar").forEach((bar, k) =>
+      slap.timeMark(bar, `sighting ${k}`, (frame) => (data.times[frame] - start) / Math.max(end - start, 1e-9)));
+    slap.follow("objects", (frame) => {
+      const near = frame === null ? -1 : slap.nearest(data.frames, frame);
+      Array.from(gallery.children, (cell, i) => cell.classList.toggle("is-cursor", i === near));
+    });
     const legend = make("p", "slap-unit slap-legend");
     for (const [name, text] of [["is-seen", "seen"], ["is-dropped", "dropped frame, believed"], ["is-hidden", "kept frame, out of sight"]]) {
       legend.append(make("i", name), make("span", "", text));

@@ -1,7 +1,6 @@
 /* Draws a view (the JSON of slap_core.views.figures.View) into an element. The page and the saved report share it.
  *
  *   slap.render(host, view)   draws; sets host's data-state to the view's state once it is drawn
- *   slap.point(frame)         moves the one cursor that all figures share; null hides it
  *   slap.plotly(url)          loads plotly once; a report that carries its own passes none
  *
  * Everything that came from outside is written as text, never as markup.
@@ -38,6 +37,8 @@
     if (text !== undefined) element.textContent = text;
     return element;
   });
+
+  slap.bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
 
   slap.variable = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
@@ -157,11 +158,6 @@
   };
 
   slap.redraw = () => slap.views.forEach((view, host) => host.isConnected && view.state === "ready" && slap.render(host, view));
-
-  /* One cursor for all figures: a frame's index. */
-  const followers = new Map();
-  slap.follow = (name, callback) => followers.set(name, callback);
-  slap.point = (frame, source) => followers.forEach((callback, name) => name !== source && callback(frame));
 
   /* Frame `index` of a sprite sheet as an element that fills its width. */
   slap.picture = (sprite, index) => {

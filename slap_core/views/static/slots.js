@@ -1,55 +1,9 @@
-/* The film strip and the slots: pictures made of the sprite sheets that a view carries. */
+/* The slots: masks over the pictures of a sprite sheet, and events along time. */
 (() => {
   "use strict";
   const slap = window.slap;
   const { make } = slap;
 
-  slap.describeFrame = (frame) => {
-    const strip = slap.strip;
-    if (!strip) return `frame ${frame}`;
-    return `frame ${frame}, ${strip.times[frame].toFixed(2)} s, ${strip.kept.includes(frame) ? "kept" : "dropped"}`;
-  };
-
-  /* Film strip: one group for each anchor and the dropped frames after it, so that lines break at anchors. */
-  slap.draw.strip = (body, { data }) => {
-    slap.sprite = data.sprite;
-    slap.strip = data;
-    const kept = new Set(data.kept);
-    const list = make("ol", "slap-strip");
-    let group = null;
-    data.times.forEach((time, frame) => {
-      if (kept.has(frame) || !group) {
-        group = make("li");
-        list.append(group);
-      }
-      const cell = make("span", kept.has(frame) ? "slap-frame" : "slap-frame is-dropped");
-      cell.dataset.frame = frame;
-      cell.setAttribute("role", "img");
-      cell.setAttribute("aria-label", slap.describeFrame(frame));
-      cell.append(slap.picture(data.sprite, frame), make("span", "slap-time", time.toFixed(2)));
-      group.append(cell);
-    });
-    const longest = Math.max(...Array.from(list.children, (item) => item.childElementCount));
-    list.style.setProperty("--longest", longest);
-    list.classList.toggle("is-long", longest > 8);
-    list.addEventListener("pointerover", (event) => {
-      const cell = event.target.closest("[data-frame]");
-      mark(cell ? Number(cell.dataset.frame) : null);
-      slap.point(cell ? Number(cell.dataset.frame) : null, "strip");
-    });
-    list.addEventListener("pointerleave", () => {
-      mark(null);
-      slap.point(null, "strip");
-    });
-    function mark(frame) {
-      list.querySelectorAll(".is-cursor").forEach((cell) => cell.classList.remove("is-cursor"));
-      if (frame !== null) list.querySelector(`[data-frame="${frame}"]`)?.classList.add("is-cursor");
-    }
-    slap.follow("strip", mark);
-    body.replaceChildren(list, make("p", "slap-unit", "times in seconds"));
-  };
-
-  const bytes = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
   const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
   function image(source) {
@@ -86,7 +40,7 @@
   slap.draw.slots = (body, { data }) => {
     const colours = data.colours.map(rgb);
     const [frames, slots, rows, columns] = data.slow.shape;
-    const slow = bytes(data.slow.bytes);
+    const slow = slap.bytes(data.slow.bytes);
     const shown = colours.map(() => true);
     const { sprite } = data;
 
@@ -127,6 +81,11 @@
       cell.append(canvas, make("figcaption", "", `${data.times[index].toFixed(2)} s${data.kept[index] ? "" : ", dropped"}`));
       gallery.append(cell);
       return canvas;
+    });
+
+    slap.follow("slots", (frame) => {
+      const near = frame === null ? -1 : slap.nearest(data.frames, frame);
+      Array.from(gallery.children, (cell, i) => cell.classList.toggle("is-cursor", i === near));
     });
 
     const events = make("div", "slap-events");
@@ -177,6 +136,7 @@
       Object.assign(piece.style, { left: `${along(frame)}%`, width: `${to - along(frame)}%` });
       bar.append(piece);
     });
+    slap.timeMark(bar, "timeline", (frame) => along(frame) / 100);
     const ns = "http://www.w3.org/2000/svg";
     const svg = document.createElementNS(ns, "svg");
     svg.setAttribute("viewBox", "0 0 100 40");
@@ -196,7 +156,7 @@
   function fastSlots(data, colours, shown) {
     const [cells, length, slots] = data.fast.shape;
     const [gridRows, gridColumns] = data.fast.grid;
-    const fast = bytes(data.fast.bytes);
+    const fast = slap.bytes(data.fast.bytes);
     const { sprite } = data;
     let chosen = 0;
     let picture = null;

@@ -1,0 +1,154 @@
+"""The figures are one instrument: one cursor and one lambda run through all of them, without asking the server."""
+
+import pytest
+from test_page import assert_quiet, run, wait_for_all
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+FOLLOWERS = (
+    "#view-strip .slap-frame.is-cursor",
+    "#view-map .slap-dot:not([hidden])",
+    "#view-energies .slap-rule:not([hidden])",
+    "#view-slots .slap-masks .is-cursor",
+    "#view-slots .slap-timeline .slap-now:not([hidden])",
+    "#view-objects .slap-masks .is-cursor",
+    "#view-objects .slap-now:not([hidden])",
+)
+CURSOR = "() => Number(document.querySelector('#view-strip .is-cursor')?.dataset.frame ?? -1)"
+SLAP = (
+    "() => { const plot = document.querySelector('#view-map .slap-plot');"
+    "return Array.from(plot._fullData.find((t) => t.name === 'SLAP recovered').x); }"
+)
+PULL = (
+    "() => { const plot = document.querySelector('#view-energies .slap-plot');"
+    "return Array.from(plot._fullData.filter((t) => t.name === 'SLAP')[1].y); }"
+)
+
+
+@pytest.fixture
+def ready(page):
+    page.click("#example-0")
+    run(page)
+    wait_for_all(page)
+    page.evaluate("() => document.activeElement.blur()")
+    return page
+
+
+def following(page):
+    return [name for name in FOLLOWERS if page.locator(name).count()]
+
+
+def test_one_cursor_runs_through_every_figure(ready):
+    page = ready
+    assert following(page) == []
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    assert page.evaluate(CURSOR) == 2
+    assert following(page) == list(FOLLOWERS)
+    assert page.inner_text(".slap-cursor").startswith("Frame 2, ")
+    assert "drift: ZOH" in page.inner_text(".slap-cursor")
+    # The video goes there.
+    time = page.evaluate("() => slap.strip.times[2]")
+    page.wait_for_function(f"() => Math.abs(document.querySelector('#input-video video').currentTime - {time}) < 0.02")
+
+    # Pointing borrows the cursor, leaving gives it back, a click keeps it.
+    strip = "#view-strip [data-frame='9']"
+    page.hover(strip)
+    assert page.evaluate(CURSOR) == 9
+    page.hover("#view-strip .slap-title")
+    assert page.evaluate(CURSOR) == 2
+    page.click(strip)
+    page.hover("#view-strip .slap-title")
+    assert page.evaluate(CURSOR) == 9
+
+    # The video takes it along, sought or playing.
+    page.evaluate("() => { document.querySelector('#input-video video').currentTime = slap.strip.times[20] + 0.001; }")
+    page.wait_for_function(f"({CURSOR})() === 20")
+    page.keyboard.press("Space")
+    page.wait_for_function(f"({CURSOR})() > 24")
+    page.keyboard.press("Space")
+    page.wait_for_function("() => document.querySelector('#input-video video').paused")
+
+    page.keyboard.press("Escape")
+    assert following(page) == []
+    # In the query arrows move the caret, not the cursor.
+    page.focus("#input-query textarea, #input-query input")
+    page.keyboard.press("ArrowRight")
+    assert following(page) == []
+
+    page.evaluate("() => document.activeElement.blur()")
+    page.keyboard.press("?")
+    assert "one frame back" in page.inner_text("dialog[open]")
+    page.keyboard.press("Escape")
+    assert page.locator("dialog[open]").count() == 0
+
+    sweep = "for (let k = 0; k < 60; k++) slap.point(k, '')"
+    took = page.evaluate(f"() => {{ const start = performance.now(); {sweep}; return performance.now() - start; }}")
+    assert took / 60 < 100  # milliseconds
+    assert_quiet(page)
+
+
+def test_a_lambda_that_is_turned_moves_path_and_energies_and_keeps_the_zoom(ready):
+    page = ready
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    path, pull = page.evaluate(SLAP), page.evaluate(PULL)
+    chosen = int(page.input_value(".slap-turn input"))
+    page.evaluate(
+        "() => slap.plotly().then((Plotly) => Plotly.relayout(document.querySelector('#view-map .slap-plot'),"
+        "{'xaxis.range': [0, 10], 'yaxis.range': [0, 10]}))"
+    )
+    zoom = "() => document.querySelector('#view-map .slap-plot')._fullLayout.xaxis.range.slice()"
+    before = page.evaluate(zoom)
+    page.locator(".slap-turn input").fill("15")
+    page.wait_for_function(f"(path) => ({SLAP})().some((x, i) => x !== path[i])", arg=path)
+    page.wait_for_function(f"(pull) => ({PULL})().some((y, i) => y !== pull[i])", arg=pull)
+    assert page.inner_text(".slap-turn output").startswith("10 · drift ")
+    assert page.locator("#view-resonance .slap-rule:not([hidden])").count() == 1
+    assert page.evaluate(zoom) == before
+
+    # Pointing at the curve borrows it too.
+    emit = (
+        "(name) => { const plot = document.querySelector('#view-resonance .slap-plot');"
+        "plot.emit(name, {points: [{data: plot.data[0], pointNumber: 3}]}); }"
+    )
+    page.evaluate(emit, "plotly_hover")
+    assert page.input_value(".slap-turn input") == "3"
+    page.evaluate(emit, "plotly_unhover")
+    assert page.input_value(".slap-turn input") == "15"
+    page.evaluate(emit, "plotly_click")
+    page.evaluate("() => document.activeElement.blur()")
+    page.keyboard.press("[")
+    assert page.input_value(".slap-turn input") == "2"
+
+    # What was drawn first comes back as it was.
+    page.locator(".slap-turn input").fill(str(chosen))
+    page.wait_for_function(f"(path) => ({SLAP})().every((x, i) => x === path[i])", arg=path)
+    page.locator(".slap-turn input").fill("11")
+    page.click(".slap-turn button")
+    value = page.evaluate("() => slap.scan.couplings[11]")
+    assert float(page.input_value("#input-coupling input[type=number]")) == value
+    assert not [url for url in requests if "queue" in url or "run" in url]
+    assert_quiet(page)
+
+
+def test_a_lasso_fills_the_gallery_with_exactly_those_frames(ready):
+    page = ready
+    select = (
+        "(frames) => { const plot = document.querySelector('#view-map .slap-plot');"
+        "const points = plot.data.flatMap((t) => frames.filter((f) => Array.from(t.customdata ?? []).includes(f))"
+        ".map((f) => ({customdata: f, data: t})));"
+        "plot.emit(frames.length ? 'plotly_selected' : 'plotly_deselect', {points}); return points.length; }"
+    )
+    assert page.evaluate(select, [7, 3, 4]) > 3  # of several traces
+    shown = "() => [...document.querySelectorAll('.slap-chosen [data-frame]')].map((e) => Number(e.dataset.frame))"
+    assert page.evaluate(shown) == [3, 4, 7]
+    page.click(".slap-chosen [data-frame='4']")
+    assert page.evaluate(CURSOR) == 4
+    assert page.locator("#view-map .slap-dot:not([hidden])").count() == 1
+    page.evaluate(select, [])
+    assert page.evaluate(shown) == []
+    # The tools for it are on the map, and on no other figure.
+    assert page.locator("#view-map [data-title='Lasso Select']").count() == 1
+    assert page.locator("#view-energies [data-title='Lasso Select']").count() == 0
+    assert_quiet(page)
