@@ -61,7 +61,9 @@ def test_the_curves_of_the_scan_are_those_of_its_paths(analysis):
     torch.testing.assert_close(scanned.kinetic_curve[0], slerp.kinetic, atol=1e-4, rtol=1e-3)
     pull = analysis.settings.coupling * scanned.potential_curve[0]
     torch.testing.assert_close(pull, slerp.potential, atol=1e-5, rtol=1e-4)
-    torch.testing.assert_close(scanned.gap_action.sum(1), scanned.action, atol=0.05, rtol=0.05)
+    # On the frames, as for every method; what was minimised is the integral, which is the same where nothing pulls.
+    torch.testing.assert_close(scanned.gap_action[0].sum(), scanned.action[0], atol=1e-4, rtol=1e-3)
+    assert (scanned.gap_action.sum(1).diff() < 0).all()
 
 
 def test_the_scan_holds_slerp_and_the_solution(encoder, analysis):

@@ -149,6 +149,9 @@ def test_the_command_writes_every_variant(tmp_path, capsys):
     for column in ("video_fg_ari", "image_fg_ari", "mbo", "event_nmi", "dead_slots"):
         assert set(record[column]) == {"trained", "fitted", "untrained", "kmeans", "qformer", "chunks"}
     assert record["video_fg_ari"]["chunks"] is None
+    mean, low, high = record["event_nmi_ahead_of_chunks"]
+    assert mean == pytest.approx(record["event_nmi"]["trained"] - record["event_nmi"]["chunks"], abs=1e-3)
+    assert low <= mean <= high
     assert set(record["object_path_drift"]) == {"slap", "slerp"}
     assert set(record["object_place_error"]) == {"slap", "hold"}
     assert 0 <= record["hidden_objects_found"] <= record["hidden_objects"]

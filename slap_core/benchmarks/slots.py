@@ -159,13 +159,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if not clips:
         parser.error("none of these scenes shows two to four objects; give --seeds more of them.")
     rows = variants(slots, steps=options.steps)
-    found = {name: summarise([measure(variant(clip.tokens), clip) for clip in clips]) for name, variant in rows.items()}
+    scores = {name: [measure(variant(clip.tokens), clip) for clip in clips] for name, variant in rows.items()}
+    found = {name: summarise(some) for name, some in scores.items()}
+    ahead = [
+        ours["event_nmi"] - parts["event_nmi"] for ours, parts in zip(scores["trained"], scores["chunks"], strict=True)
+    ]
     potential = copy.deepcopy(load_potential(recipe="solver")).double()
     hidden = hidden_objects(encoder, slots, potential, chosen_coupling("solver"), chosen)
     paths = carried(hidden)
     record = {column: {name: _rounded(row[column]) for name, row in found.items()} for column in COLUMNS}
     record |= {name: {method: _rounded(value) for method, value in row.items()} for name, row in paths.items()}
     record |= {"hidden_objects": len(hidden), "hidden_objects_found": sum(one.drift is not None for one in hidden)}
+    record |= {"event_nmi_ahead_of_chunks": _mean(ahead)}
     record |= {"intervals": found | paths, "scenes": len(clips), "seeds": [int(chosen[0]), int(chosen[-1])]}
 
     def cell(value: tuple[float, float, float] | None) -> str:

@@ -142,7 +142,9 @@
     });
     const legend = make("p", "slap-unit slap-legend");
     for (const [name, text] of [["is-seen", "seen"], ["is-dropped", "dropped frame, believed"], ["is-hidden", "kept frame, out of sight"]]) {
-      legend.append(make("i", name), make("span", "", text));
+      const pair = make("span", "", text);
+      pair.prepend(make("i", name));
+      legend.append(pair);
     }
     body.replaceChildren(keys, gallery, make("h3", "slap-subtitle", "When each object is seen"), rows, span, legend);
     return paint();
