@@ -23,7 +23,7 @@ from collections.abc import Iterator
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Bool, Float, Int, UInt8
+from jaxtyping import Bool, Float, Float64, Int, UInt8
 from torch import Tensor
 
 from slap_core import sphere
@@ -34,7 +34,7 @@ from slap_core.slots import SlowFastSlots
 from slap_core.stages import ObjectPath
 from slap_core.types import Clip, Latents, Tokens
 
-__all__ = ["Sighted", "background", "carried", "follow_objects", "object_latents", "showing", "sighted"]
+__all__ = ["Sighted", "background", "carried", "follow_objects", "moments", "object_latents", "showing", "sighted"]
 
 UNUSUAL = 4.0
 """An object's tokens deviate from what is usual at their place by this many times the clip's mean square."""
@@ -79,7 +79,7 @@ def sighted(slots: SlowFastSlots, tokens: Tokens, *, seed: int = 0) -> list[Sigh
         if not bool(seen.any()) or float(own[seen].float().mean()) > LARGEST:
             continue
         sure = float(attention[:, slot][own].mean()) >= SURE
-        together = float(_scatter(own[seen]).median()) <= SCATTER
+        together = float(_scatter(own[seen].cpu()).median()) <= SCATTER
         if sure and together and float(deviation[own].mean()) >= UNUSUAL * float(deviation.mean()):
             masks = torch.where(own & seen[:, None, None], attention[:, slot], 0.0)
             found.append(Sighted(slot, seen.cpu(), masks.cpu()))
@@ -88,33 +88,42 @@ def sighted(slots: SlowFastSlots, tokens: Tokens, *, seed: int = 0) -> list[Sigh
 
 def _scatter(masks: Bool[Tensor, "frame height width"]) -> Float[Tensor, "frame"]:
     """The area of the ellipse with the variance of each mask over the mask's own: 1 for an ellipse, more for parts."""
-    height, width = masks.shape[1:]
-    rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
-    place = torch.stack([rows, columns], -1).to(masks.device).double()
-    area = masks.sum((1, 2)).double()
-    weight = masks / area[:, None, None]
-    off = place - torch.einsum("fhw,hwa->fa", weight, place)[:, None, None]
-    # A token is a square, not a point.
-    square = torch.eye(2, dtype=torch.float64, device=masks.device) / 12
-    variance = torch.einsum("fhw,fhwa,fhwb->fab", weight, off, off) + square
-    return 4 * torch.pi * torch.linalg.det(variance).sqrt() / area
+    _, variance = moments(masks)
+    return 4 * torch.pi * torch.linalg.det(variance).sqrt() / masks.double().mean((1, 2))
+
+
+def moments(
+    masks: Bool[Tensor, "frame height width"] | Float[Tensor, "frame height width"],
+) -> tuple[Float64[Tensor, "frame 2"], Float64[Tensor, "frame 2 2"]]:
+    """Centre and variance of each mask, which is not 0 everywhere: rows and columns as fractions of what it covers."""
+    rows, columns = ((torch.arange(n, dtype=torch.float64) + 0.5) / n for n in masks.shape[1:])
+    place = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), -1)
+    weight = masks.double() / masks.double().sum((1, 2), keepdim=True)
+    centre = torch.einsum("fhw,hwa->fa", weight, place)
+    off = place - centre[:, None, None]
+    # A token is a square, not a point: its own variance is a twelfth of its side's square.
+    square = torch.diag(1 / torch.tensor(masks.shape[1:], dtype=torch.float64).square()) / 12
+    return centre, torch.einsum("fhw,fhwa,fhwb->fab", weight, off, off) + square
 
 
 def object_latents(
-    encoder: OpenClipEncoder, clip: Clip, one: Sighted, box: tuple[float, float, float, float]
-) -> Float[Tensor, "seen dim"]:
-    """Unit latents, in double precision, of pictures that show the object alone, of the frames in which it is seen.
+    encoder: OpenClipEncoder,
+    frames: UInt8[Tensor, "time height width 3"],
+    masks: Float[Tensor, "time rows columns"],
+    behind: UInt8[Tensor, "height width 3"],
+    box: tuple[float, float, float, float],
+) -> Float64[Tensor, "time dim"]:
+    """Unit latents of pictures that show an object alone; other arguments as of `showing`.
 
     Args:
         encoder: of the frames.
-        clip: the frames that were looked at.
-        one: the object.
-        box: what the masks cover, as of `Tokens`.
+        frames: that show the object.
+        masks: of the object.
+        behind: what is shown elsewhere.
+        box: what the masks cover.
     """
-    alone = showing(clip.frames[one.seen], one.masks[one.seen], background(clip.frames), box)
-    return sphere.normalize(
-        torch.cat([encoder.images(some.to(encoder.device))[0] for some in alone.split(16)]).double()
-    )
+    pictures = showing(frames, masks, behind, box).split(encoder.batch)
+    return sphere.normalize(torch.cat([encoder.images(some.to(encoder.device))[0] for some in pictures]).double().cpu())
 
 
 def background(frames: UInt8[Tensor, "time height width 3"]) -> UInt8[Tensor, "height width 3"]:
@@ -171,15 +180,17 @@ def follow_objects(
         seed: of the noise that slots start from.
     """
     looked = Tokens(tokens.values[kept.to(tokens.values.device)], tokens.times[kept], tokens.box)
-    shown = clip.select(kept)
+    behind = background(clip.frames[kept])
     for one in sighted(slots, looked, seed=seed):
         anchors = kept[one.seen]
         seen = torch.zeros(len(clip), dtype=torch.bool)
         seen[anchors] = True
         # An anchor between two frames in which the object is seen as well bounds nothing.
         ends = ~(seen & F.pad(seen, (1, 0), value=True)[:-1] & F.pad(seen, (0, 1), value=True)[1:])[kept] & one.seen
-        needed = dataclasses.replace(one, seen=ends if bool(ends.any()) else one.seen)
-        latents = Latents(object_latents(encoder, shown, needed, tokens.box), clip.times[kept[needed.seen]])
+        needed = ends if bool(ends.any()) else one.seen
+        index = kept[needed]
+        alone = object_latents(encoder, clip.frames[index], one.masks[needed], behind, tokens.box)
+        latents = Latents(alone, clip.times[index])
         times = clip.times[~seen]
         solutions = {"SLERP": Slerp()(latents, times, query), "SLAP": solver(latents, times, query)}
         place, masks = carried(one.masks[one.seen], clip.times[anchors], clip.times, unseen=looked.times[~one.seen])
@@ -202,10 +213,7 @@ def carried(
         times: seconds, increasing.
         unseen: times at which it was looked for and not seen.
     """
-    height, width = masks.shape[1:]
-    rows, columns = ((torch.arange(n, dtype=torch.float64) + 0.5) / n for n in (height, width))
-    weight = masks.double() / masks.double().sum((1, 2), keepdim=True)
-    centre = torch.stack([weight.sum(2) @ rows, weight.sum(1) @ columns], -1)
+    centre, _ = moments(masks)
     radius = float((masks > 0).double().mean((1, 2)).mean() / torch.pi) ** 0.5
     place = _places(Latents(centre, anchors), times, unseen, radius)
     after = torch.searchsorted(anchors, times).clamp(max=len(anchors) - 1)

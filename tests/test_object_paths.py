@@ -45,7 +45,7 @@ class Encoder(OpenClipEncoder):
     device = torch.device("cpu")
 
     def __init__(self):
-        pass
+        self.batch = 16
 
     def images(self, frames):
         mean = frames.float().mean((1, 2)) / 255
@@ -123,7 +123,7 @@ def test_latents_are_those_of_the_object_alone():
     assert int(alone[2, :3, ..., 1].max()) == 100
     assert int(alone[2, -3:, ..., 2].min()) == 200
     assert alone[2, 4 * PATCH, 4 * PATCH].tolist() == [250, 0, 0]
-    latents = paths.object_latents(Encoder(), clip, one, tokens.box)
+    latents = paths.object_latents(Encoder(), clip.frames, one.masks, paths.background(clip.frames), tokens.box)
     assert latents.dtype == torch.float64
     torch.testing.assert_close(latents, Encoder().images(alone)[0].double(), atol=1e-6, rtol=0)
 

@@ -20,13 +20,13 @@ from torch import Tensor
 from slap_core import metrics, sphere
 from slap_core.encoders import OpenClipEncoder
 from slap_core.least_action import LeastAction
-from slap_core.object_paths import background, follow_objects, showing
+from slap_core.object_paths import background, follow_objects, moments, object_latents
 from slap_core.potential import Potential
 from slap_core.slots import SlowFastSlots
 from slap_core.stages import ObjectPath
 from slap_core.training.hidden_runs import hiding, longest
 from slap_core.tunnel_world import Rendered, render, sample
-from slap_core.types import Clip, Tokens
+from slap_core.types import Clip
 
 __all__ = ["Hidden", "hidden_objects"]
 
@@ -78,7 +78,7 @@ def hidden_objects(
         if not actors:
             continue
         clip = Clip(drawn.observed[0], torch.arange(len(hides), dtype=torch.float64))
-        tokens = Tokens(torch.cat([encoder.images(some)[1] for some in clip.frames.split(64)]), clip.times)
+        _, tokens = encoder.encode(clip)
         paths = list(follow_objects(slots, encoder, clip, tokens, kept, solver, query))
         found += [_judged(encoder, clip, drawn, paths, kept, hides[:, a], a) for a in actors]
     return found
@@ -99,13 +99,12 @@ def _judged(
     first, last = longest(hides)
     index = torch.arange(first, last + 1)
     masks = drawn.amodal_masks[0][index, actor]
-    alone = showing(drawn.cut_away[0][index], masks, background(clip.frames[kept]), FULL)
-    true = sphere.normalize(torch.cat([encoder.images(some)[0] for some in alone.split(64)]).double())
+    true = object_latents(encoder, drawn.cut_away[0][index], masks, background(clip.frames[kept]), FULL)
     drift = {
         name.lower(): float(metrics.drift(sphere.normalize(solution.path(clip.times[index])), true).mean())
         for name, solution in one.solutions.items()
     }
-    centre = _centre(masks)
+    centre, _ = moments(masks)
     before = one.seen[:first].nonzero().flatten()
     held = one.place[int(before[-1]) if len(before) else int(one.seen.nonzero()[0])]
     place = {"slap": one.place[index], "hold": held}
@@ -125,9 +124,3 @@ def _standing_for(
 
     best = max(paths, key=overlap, default=None)
     return best if best is not None and overlap(best) >= OVERLAP else None
-
-
-def _centre(masks: Float[Tensor, "time height width"]) -> Float[Tensor, "time 2"]:
-    rows, columns = ((torch.arange(n) + 0.5) / n for n in masks.shape[1:])
-    weight = masks / masks.sum((1, 2), keepdim=True)
-    return torch.stack([weight.sum(2) @ rows, weight.sum(1) @ columns], -1)

@@ -23,6 +23,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 
 from slap_core.fitting.slots import fit_slots_steps
+from slap_core.slot_branches import usual
 from slap_core.slots import SlowFastSlots
 from slap_core.stages import finished
 from slap_core.types import Tokens
@@ -67,7 +68,7 @@ def by_clusters(slots: SlowFastSlots) -> Variant:
 
     def found(tokens: Tokens) -> Found:
         at = slots.frames(len(tokens.values))
-        deviation = tokens.values - tokens.values.median(0).values
+        deviation = tokens.values - usual(tokens.values)
         deviation = deviation[at] / tokens.values.std((0, 1, 2)).clamp_min(1e-3)
         energy = deviation.square().mean(-1)
         mean = energy.mean().clamp_min(torch.finfo(energy.dtype).tiny)

@@ -36,7 +36,7 @@ from slap_core.metrics import bootstrap_interval, dead_slots, fg_ari, mask_entro
 from slap_core.pretrained import chosen_coupling, load_encoder, load_potential, load_slots
 from slap_core.training.hidden_runs import hiding, longest
 from slap_core.tunnel_world import Rendered, Scenes, render, sample
-from slap_core.types import Tokens
+from slap_core.types import Clip, Tokens
 
 __all__ = ["COLUMNS", "Marked", "carried", "main", "mark", "measure", "summarise"]
 
@@ -74,9 +74,8 @@ def mark(encoder: OpenClipEncoder, chosen: Int64[Tensor, "scene"]) -> list[Marke
             count = len(objects[objects > 0].unique())
             if not 2 <= count <= 4:
                 continue
-            tokens = torch.cat([encoder.images(some)[1] for some in pictures.split(64)]).cpu()
-            times = torch.arange(len(tokens), dtype=torch.float64)
-            found.append(Marked(Tokens(tokens, times, (0.0, 0.0, 1.0, 1.0)), objects, count, _events(one, truth)))
+            _, tokens = encoder.encode(Clip(pictures, torch.arange(len(pictures), dtype=torch.float64)))
+            found.append(Marked(tokens, objects, count, _events(one, truth)))
     return found
 
 

@@ -8,6 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from slap_core.object_paths import moments
 from slap_core.stages import Decoded, ObjectPath, Tracked
 from slap_core.views.figures.images import sprite_sheet
 from slap_core.views.figures.slots import SLOT_COLOURS
@@ -85,15 +86,9 @@ def _ellipse(
         mask: not 0 everywhere.
         size: height and width in pixels of what it covers.
     """
-    rows, columns = ((torch.arange(n) + 0.5) / n * length for n, length in zip(mask.shape, size, strict=True))
-    weight = mask / mask.sum()
-    place = torch.stack(torch.meshgrid(columns, rows, indexing="xy"), -1)
-    centre = (weight[..., None] * place).sum((0, 1))
-    off = place - centre
-    # A token is a square, not a point: its own variance is a twelfth of its side's square.
-    token = torch.diag((size.flip(0) / torch.tensor(mask.shape[::-1])) ** 2 / 12)
-    variance, axes = torch.linalg.eigh(torch.einsum("hw,hwi,hwj->ij", weight, off, off) + token)
-    return centre, 2 * variance.sqrt(), float(torch.atan2(axes[1, 0], axes[0, 0]))
+    (centre,), (variance,) = moments(mask[None])
+    spread, axes = torch.linalg.eigh((variance * size * size[:, None]).flip(0, 1).float())  # (x, y), not (row, column)
+    return (centre * size).flip(0).float(), 2 * spread.sqrt(), float(torch.atan2(axes[1, 0], axes[0, 0]))
 
 
 def _hidden(one: ObjectPath, decoded: Decoded) -> tuple[int, int] | None:
