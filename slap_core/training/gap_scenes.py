@@ -18,13 +18,13 @@ from torch import Tensor
 
 from slap_core.encoders import OpenClipEncoder
 from slap_core.gaps import Gaps, find_gaps
-from slap_core.training.hidden_runs import IN_PICTURE, hiding, longest_run
+from slap_core.training.hidden_runs import IN_PICTURE, HiddenRun, hiding, longest_run
 from slap_core.training.queries import QUERIES, query_words
 from slap_core.tunnel_world import Scenes, place_of, render, sample
 from slap_core.tunnel_world import random as counter
 from slap_core.types import Latents
 
-__all__ = ["GapScenes", "draw_gap_scenes"]
+__all__ = ["GapScenes", "draw_gap_scenes", "stretches"]
 
 WHOLE: Final = 0.9
 """An actor shows whole where at least this share of it does."""
@@ -133,6 +133,33 @@ def draw_gap_scenes(
     return _joined(found)
 
 
+def stretches(scenes: Scenes, *, parts: float = 0.0) -> list[HiddenRun | None]:
+    """Where something hides in each scene, and the anchors around it; None where nothing shows outside of it.
+
+    Args:
+        scenes: the scenes.
+        parts: as for `draw_gap_scenes`.
+    """
+    return _stretches(scenes, parts)[0]
+
+
+def _stretches(
+    scenes: Scenes, parts: float
+) -> tuple[list[HiddenRun | None], Bool[Tensor, "scene time object"], Int64[Tensor, "scene time object"]]:
+    """The stretch of each scene; which actors hide when, and in which of six places."""
+    everything = torch.arange(scenes.frames, device=scenes.seed.device).expand(len(scenes), -1)
+    seen = render(scenes, everything, size=24, layers=())
+    hides = hiding(scenes, seen)
+    shown = torch.where(scenes.actor[:, None], seen.visible_fraction, 0.0).amax(-1).cpu()
+    away = hides.any(-1).cpu() & (shown <= IN_PICTURE)
+    draws = counter.uniform(scenes.seed, _CHANNEL, 4).cpu()
+    share = torch.where(draws[:, 3] < parts, IN_PICTURE, WHOLE).tolist()
+    runs = [longest_run(away[row], shown[row], share[row], draws[row, :3]) for row in range(len(scenes))]
+    # Hidden from the first frame to the last: nothing to hold on to.
+    found = [run if run.anchors else None for run in runs]
+    return found, hides, torch.where(hides, place_of(seen.state.x), -1)
+
+
 def _encode(
     encoder: OpenClipEncoder,
     scenes: Scenes,
@@ -144,20 +171,11 @@ def _encode(
     size: int,
 ) -> list[dict[str, Tensor | None]]:
     device = scenes.seed.device
-    everything = torch.arange(scenes.frames, device=device).expand(len(scenes), -1)
-    seen = render(scenes, everything, size=24, layers=())
-    comes = scenes.actor[:, None]
-    hides = hiding(scenes, seen)
-    shown = torch.where(comes, seen.visible_fraction, 0.0).amax(-1).cpu()
-    away = hides.any(-1).cpu() & (shown <= IN_PICTURE)
-    place = torch.where(hides, place_of(seen.state.x), -1)
-    draws = counter.uniform(scenes.seed, _CHANNEL, 4).cpu()
-    share = torch.where(draws[:, 3] < parts, IN_PICTURE, WHOLE).tolist()
+    found, hides, place = _stretches(scenes, parts)
     moments_drawn = counter.uniform(scenes.seed, _CHANNEL + 2, most).cpu()
     rows, moments = [], []
-    for row in range(len(scenes)):
-        run = longest_run(away[row], shown[row], share[row], draws[row, :3])
-        if not run.anchors:  # hidden from the first frame to the last: nothing to hold on to
+    for row, run in enumerate(found):
+        if run is None:
             continue
         dropped = run.evenly(most) if evenly else run.at_random(moments_drawn[row])
         rows.append((row, dropped, run))
