@@ -141,7 +141,8 @@ def summarise(
         weights[name] = np.concatenate([np.ones((1, count)), drawn])
     found: dict[str, dict[str, dict[str, Estimate]]] = {}
     groups = {name: (name,) for name in names}
-    groups |= {"basic": tuple(name for name in names if name in BASIC), "all": tuple(names)}
+    basic = tuple(name for name in names if name in BASIC)
+    groups |= ({"basic": basic} if basic else {}) | {"all": tuple(names)}
     for query in (*QUERIES, "all"):
         which = range(len(QUERIES)) if query == "all" else [QUERIES.index(query)]
         columns = {

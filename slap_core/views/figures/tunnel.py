@@ -1,5 +1,6 @@
 """Figures of the tunnel test: accuracy and drift over lambda, and how the methods compare."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -27,14 +28,20 @@ COLOURS = {"slap": VERMILLION, "slap_paper": BLUE}
 PAPERS = ((0.1, 0.652), (0.5, 0.839), (1.0, 0.791), (5.0, 0.31))
 """Lambda and accuracy that the paper reports, on data of its own; 0.415 as lambda -> 0."""
 PAPERS_START = 0.415
+SHADES = {"ballistic": 0.0, "weak": 0.08, "resonance": 0.2, "strong": 0.08, "chaos": 0.0}
+"""How dark the band of each regime is."""
 
 
-def scan_figure(scans: Mapping[str, Mapping[str, Any]]) -> go.Figure:
+def scan_figure(
+    scans: Mapping[str, Mapping[str, Any]], *, shaded: str | None = None, paper: bool = True
+) -> go.Figure:
     """Accuracy and drift of the tunnel test over lambda, lambda* and the regimes marked; the paper's scan beside it.
 
     Args:
         scans: by method, with "couplings", "accuracy" and "drift" (each mean, low, high), "regimes", "unconverged"
             and "best", as the tunnel test writes them.
+        shaded: the method whose regimes are shaded and named.
+        paper: whether the paper's figures stand beside them.
     """
     couplings = next(iter(scans.values()))["couplings"]
     ticks, labels, smallest = coupling_ticks(couplings)
@@ -68,11 +75,12 @@ def scan_figure(scans: Mapping[str, Mapping[str, Any]]) -> go.Figure:
             lost_anywhere = True
         best = compress(scan["best"], smallest)
         figure.add_vline(x=best, line={"color": colour, "width": 1, "dash": "dot"}, row="all", col=1)
-    figure.add_scatter(
-        x=[x[0], *(compress(c, smallest) for c, _ in PAPERS)], y=[PAPERS_START, *(value for _, value in PAPERS)],
-        mode="markers", marker={"symbol": "diamond-open", "size": 9, "color": GREY},
-        name="the paper's figures, on its own data", hovertemplate="%{y:.3f}<extra>paper</extra>", row=1, col=1,
-    )  # fmt: skip
+    if paper:
+        figure.add_scatter(
+            x=[x[0], *(compress(c, smallest) for c, _ in PAPERS)], y=[PAPERS_START, *(value for _, value in PAPERS)],
+            mode="markers", marker={"symbol": "diamond-open", "size": 9, "color": GREY},
+            name="the paper's figures, on its own data", hovertemplate="%{y:.3f}<extra>paper</extra>", row=1, col=1,
+        )  # fmt: skip
     for row, title in enumerate(("accuracy, what and where", "drift, 1 - cos"), 1):
         figure.update_yaxes(axis(title, nticks=6, rangemode="tozero"), row=row, col=1)
         figure.update_xaxes(
@@ -80,7 +88,29 @@ def scan_figure(scans: Mapping[str, Mapping[str, Any]]) -> go.Figure:
         )
     apply_layout(figure, height=520, revision="tunnel-scan", hovermode="closest")
     figure.update_layout(margin={"t": 8, "l": 8, "r": 12, "b": 8}, legend={"y": -0.13, "yanchor": "top"})
+    if shaded is not None:
+        _shade(figure, x, scans[shaded]["regimes"])
+        figure.update_layout(margin={"t": 28})
     return figure
+
+
+def _shade(figure: go.Figure, x: Sequence[float], regimes: Sequence[str]) -> None:
+    """A band for each run of lambdas of one regime, each wide enough one with its name on top."""
+    edges = [x[0], *((a + b) / 2 for a, b in itertools.pairwise(x)), x[-1]]
+    start = 0
+    for regime, run in itertools.groupby(regimes):
+        end = start + len(list(run))
+        low, high = edges[start], edges[end]
+        figure.add_shape(
+            type="rect", x0=low, x1=high, y0=0, y1=1, xref="x", yref="paper", layer="below", line={"width": 0},
+            fillcolor=f"rgba(133,133,128,{SHADES[regime]})",
+        )  # fmt: skip
+        if high - low > 0.13 * (x[-1] - x[0]):
+            figure.add_annotation(
+                x=(low + high) / 2, y=1, xref="x", yref="paper", text=regime, showarrow=False, yanchor="bottom",
+                font={"size": 11, "color": MUTED},
+            )  # fmt: skip
+        start = end
 
 
 def methods_figure(estimates: Mapping[str, Mapping[str, Sequence[float]]]) -> go.Figure:

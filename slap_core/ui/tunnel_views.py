@@ -1,0 +1,216 @@
+"""What the tunnel test's place shows of one scene, as views: the clip and the question, the beliefs, the scan.
+
+`scene_view` tells nothing of the answer; the other two are drawn once the visitor has guessed. The script of the same
+names (static/tunnel.js) draws their data.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from slap_core.benchmarks.tunnel.accounts import Account, Statement, is_right
+from slap_core.benchmarks.tunnel.scene import Thing, TunnelScene
+from slap_core.benchmarks.tunnel.sweep import Sweep
+from slap_core.benchmarks.tunnel.tables import PAPER
+from slap_core.tunnel_world import COARSE_PLACES, COLOURS, KINDS, OUTCOMES
+from slap_core.views.figures.images import sprite_sheet
+from slap_core.views.figures.things import thing_picture
+from slap_core.views.figures.tunnel import scan_figure
+from slap_core.views.figures.view import Table, View, amount
+
+__all__ = ["PROMISES", "TITLES", "beliefs_view", "scan_view", "scene_view"]
+
+TITLES = {"guess": "What the camera saw", "beliefs": "What was behind it", "scan": "Resonance curve of this scene"}
+PROMISES = {
+    "guess": "A clip in which something may hide, and your guess. Choose a scene, or let yourself be surprised.",
+    "beliefs": "The clip seen through the occluder, and what every method believes, frame by frame.",
+    "scan": "How right SLAP is on this scene as λ grows.",
+}
+STORIES = {
+    "through": "It goes in and comes out again.",
+    "stays": "It goes in and is still inside at the end.",
+    "emerges": "It was inside from the start and comes out.",
+    "empty": "Nothing ever goes in.",
+    "switch": "One thing goes in, and another comes out.",
+    "crossing": "Two things go through in opposite directions.",
+    "turns_back": "It goes in, turns round, and comes out where it went in.",
+    "inside": "It goes through, and spends most of the clip hidden.",
+    "parade": "Three things go through, one after the other.",
+}
+"""What happens in each outcome."""
+NAMES = {
+    "zoh": "ZOH",
+    "lerp": "LERP",
+    "slerp": "SLERP",
+    "latent_ode": "Latent ODE",
+    "regressor": "Direct regressor",
+    "slap_paper": "SLAP, paper’s recipe",
+    "slap": "SLAP, through the solver",
+    "oracle": "Oracle",
+}
+FRAMES_PER_SECOND = 12
+_EVERY = 6
+"""Of the frames outside of the gap, the strip shows one in so many."""
+
+
+def scene_view(scene: TunnelScene) -> View:
+    """The clip as the camera saw it, and what may be guessed."""
+    count, run, occluder = len(scene.observed), scene.run, scene.occluder
+    hidden = range(run.first, run.last + 1)
+    shown = {frame for frame in range(0, count, _EVERY) if frame not in hidden}
+    shown |= {*scene.anchors, *scene.scored}
+    given = " and ".join(str(frame) for frame in scene.anchors)
+    things = [
+        {"kind": kind, "colour": colour, "name": _named(kind, colour), "picture": thing_picture(kind, colour)}
+        for kind, colour in scene.possible()
+    ]
+    guesses = [Thing(one["kind"], one["colour"], place) for one in things for place in range(len(COARSE_PLACES))]
+    return View(
+        name="guess",
+        title=TITLES["guess"],
+        state="ready",
+        headline=f"Frames {run.first} to {run.last} of {count} keep a secret. What is behind the {occluder} in frame "
+        f"{scene.asked}?",
+        caption=f"You see the whole clip. The methods see only what is marked “given” (frame {given}), as the encoder’s "
+        "latents, and are asked for the latents of the hidden frames.",
+        description=f"{count} frames with a {occluder}. Given to the methods: frame {given}. Nothing that may be behind "
+        f"the {occluder} shows in frames {run.first} to {run.last}; {len(scene.scored)} of these are asked about.",
+        data={
+            "sprite": sprite_sheet(scene.observed, longest_side=160),
+            "fps": FRAMES_PER_SECOND,
+            "frames": sorted(shown),
+            "anchors": list(scene.anchors),
+            "hidden": [run.first, run.last],
+            "asked": scene.asked,
+            "occluder": occluder,
+            "things": things,
+            "places": list(COARSE_PLACES),
+            "right": [*(is_right(scene, scene.asked, one) for one in guesses), is_right(scene, scene.asked, None)],
+        },
+    )
+
+
+def beliefs_view(scene: TunnelScene, found: Mapping[str, Account]) -> View:
+    """The clip seen through, and what each method says of each hidden frame."""
+    rows = [
+        {
+            "name": NAMES[name],
+            "own": name.startswith("slap"),
+            "summary": f"{_count(account)} right, drift {amount(account.drift)}"
+            + ("" if account.converged else ", not converged"),
+            "cells": [_cell(one) for one in account.statements],
+        }
+        for name, account in found.items()
+    ]
+    truth = [[_seen(thing) for thing in scene.truth(frame)] for frame in scene.scored]
+    here = scene.scored.index(scene.asked)
+    judged = [account for name, account in found.items() if name != "oracle"]
+    able = sum(account.statements[here].right for account in judged)
+    return View(
+        name="beliefs",
+        title=TITLES["beliefs"],
+        state="ready",
+        headline=f"{STORIES[scene.outcome]} {_verdict(found)}",
+        caption="Each cell is what the recovered latent of that frame says by the encoder’s own prompts: the thing, the "
+        "third of the picture in which it is (dark bar), ✓ right or ✗ wrong (thing and place must both be), and in "
+        "percent how sure it is that something, or nothing, is there. The oracle is read from the true latents, so where "
+        "it errs the encoder does. Latent ODE, regressor and “through the solver” were trained on other drawn scenes "
+        "with their answers; the others never saw an answer. In the table below, the paper’s figures (marked with "
+        "an asterisk) are means over data of its own, which are not public: not of this scene.",
+        description=" ".join(
+            f"{NAMES[name]}: " + "; ".join(f"frame {frame} {_words(one)}" for frame, one in _by_frame(scene, account))
+            + "."
+            for name, account in found.items()
+        ),
+        data={
+            "sprite": sprite_sheet(scene.cut_away, longest_side=160),
+            "fps": FRAMES_PER_SECOND,
+            "frames": list(scene.scored),
+            "asked": scene.asked,
+            "truth": truth,
+            "rows": rows,
+            "others": f"In frame {scene.asked}, {able} of {len(judged)} methods are right.",
+        },
+        table=_table(found),
+    )  # fmt: skip
+
+
+def scan_view(scene: TunnelScene, scanned: Mapping[str, Sweep]) -> View:
+    """Accuracy and drift over lambda on this scene, the regimes of SLAP through the solver shaded."""
+    one = scanned["slap"]
+    best, first = float(one.accuracy[one.best, 0]), float(one.accuracy[0, 0])
+    star = amount(one.couplings[one.best])
+    if best > first + 1e-9:
+        headline = (
+            f"Shaped through the solver, SLAP is best on this scene at λ* = {star}: right in {amount(100 * best)} % of "
+            f"the hidden frames, against {amount(100 * first)} % without a pull (λ = 0, which is SLERP)."
+        )
+    else:
+        headline = f"No pull helps on this scene: without one (λ = 0) {amount(100 * first)} % is right, and never more."
+    regimes = list(dict.fromkeys(regime.value for regime in one.regimes))
+    return View(
+        name="scan",
+        title=TITLES["scan"],
+        state="ready",
+        headline=headline,
+        caption="Every point solves the gap anew, asked in four ways (what hides, something else, something absent, “an "
+        "object”), which weigh the same. Bands are the regimes of SLAP through the solver by accuracy: ballistic (no more "
+        "than a tenth of the possible gain), weak, resonance (95 % of it or more), strong, chaos (the gain is lost, or "
+        "paths are not found). One scene makes coarse steps; the means over many are under “What has been measured”.",
+        description=f"Accuracy and drift for {len(one.couplings)} values of λ from {amount(one.couplings[0])} to "
+        f"{amount(one.couplings[-1])}. Regimes in order: {', '.join(regimes)}.",
+        figure=scan_figure({name: sweep.as_json() for name, sweep in scanned.items()}, shaded="slap", paper=False),
+    )
+
+
+def _named(kind: int, colour: int) -> str:
+    return f"{COLOURS[colour]} {KINDS[kind]}"
+
+
+def _count(account: Account) -> str:
+    return f"{sum(one.right for one in account.statements)} of {len(account.statements)}"
+
+
+def _verdict(found: Mapping[str, Account]) -> str:
+    """How the method of this project compares with the straight line and with the best of the others."""
+    own, line = found["slap"], found["slerp"]
+    sentence = f"SLAP through the solver is right in {_count(own)} hidden frames, SLERP in {_count(line)}"
+    rivals = {name: one for name, one in found.items() if name not in ("slap", "slerp", "oracle")}
+    most = max(one.accuracy for one in rivals.values())
+    if most > max(own.accuracy, line.accuracy):
+        better = [NAMES[name] for name, one in rivals.items() if one.accuracy == most]
+        return f"{sentence}; most are right by {' and '.join(better)} ({_count(found[_key(better[0])])})."
+    return sentence + "."
+
+
+def _key(title: str) -> str:
+    return next(name for name, shown in NAMES.items() if shown == title)
+
+
+def _seen(thing: Thing) -> dict[str, Any]:
+    return {"picture": thing_picture(thing.kind, thing.colour), "place": thing.place, "words": str(thing)}
+
+
+def _cell(one: Statement) -> dict[str, Any]:
+    seen = _seen(one.thing) if one.thing else {"picture": "", "place": -1, "words": "nothing"}
+    return {**seen, "sure": round(100 * one.sure), "right": one.right, "words": _words(one)}
+
+
+def _words(one: Statement) -> str:
+    return f"{one.thing or 'nothing'}, {100 * one.sure:.0f} % sure, {'right' if one.right else 'wrong'}"
+
+
+def _by_frame(scene: TunnelScene, account: Account) -> list[tuple[int, Statement]]:
+    return list(zip(scene.scored, account.statements, strict=True))
+
+
+def _table(found: Mapping[str, Account]) -> Table:
+    rows = []
+    for name, account in found.items():
+        accuracy, _, drift = PAPER.get(name, (None, None, None))
+        cells = [f"{100 * account.accuracy:.0f} %", amount(account.drift)]
+        cells += ["–" if accuracy is None else f"{accuracy:g} %*", "–" if drift is None else f"{drift:g}*"]
+        rows.append([NAMES[name], *cells])
+    return Table(["method", "right here", "drift here", "paper: right*", "paper: drift*"], rows, "Scores")
+
+
+assert set(STORIES) == set(OUTCOMES)
