@@ -11,6 +11,7 @@ import gradio as gr
 from slap_core.pretrained import chosen_coupling
 from slap_core.ui import callbacks
 from slap_core.ui.findings import findings
+from slap_core.ui.tunnel import tunnel_place
 from slap_core.views.titles import TITLES
 
 __all__ = ["UPLOAD_MEGABYTES", "build_page"]
@@ -68,6 +69,7 @@ def build_page(*, steps: callbacks.Steps, examples: pathlib.Path, figures: pathl
                 shown = _views()
         findings(figures)
         _wire(page, inputs, buttons, gallery, shown, clips, steps)
+    tunnel_place(page)
     return page.queue(default_concurrency_limit=1, max_size=20)
 
 

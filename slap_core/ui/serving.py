@@ -17,6 +17,8 @@ __all__ = ["launch_settings", "warm_up"]
 log = logging.getLogger(__name__)
 
 STATIC = pathlib.Path(__file__).parent / "static"
+PARTS = ("page", "tunnel")
+"""Scripts and styles of the page, in the order in which they are read."""
 
 
 def launch_settings(examples: pathlib.Path, figures: pathlib.Path, *, private: pathlib.Path) -> dict[str, Any]:
@@ -46,8 +48,8 @@ def launch_settings(examples: pathlib.Path, figures: pathlib.Path, *, private: p
 
 
 def _head(library: pathlib.Path) -> str:
-    style = browser.style() + (STATIC / "page.css").read_text(encoding="utf-8")
-    script = browser.script() + (STATIC / "page.js").read_text(encoding="utf-8")
+    style = browser.style() + "".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in PARTS)
+    script = browser.script() + "".join((STATIC / f"{name}.js").read_text(encoding="utf-8") for name in PARTS)
     address = html.escape(f"gradio_api/file={library.as_posix()}")
     return f"<meta name='slap-plotly' content='{address}'>\n<style>\n{style}\n</style>\n<script>\n{script}\n</script>"
 
@@ -63,6 +65,7 @@ def warm_up() -> threading.Thread:
             from slap_core.analysis import analyse_steps  # noqa: F401  the import is the point
             from slap_core.pretrained import load_encoder
             from slap_core.types import Latents
+            from slap_core.ui import tunnel_views  # noqa: F401
             from slap_core.views import figures  # noqa: F401
             from slap_core.views.projection import project
 

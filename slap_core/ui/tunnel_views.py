@@ -16,15 +16,10 @@ from slap_core.views.figures.images import sprite_sheet
 from slap_core.views.figures.things import thing_picture
 from slap_core.views.figures.tunnel import scan_figure
 from slap_core.views.figures.view import Table, View, amount
+from slap_core.views.titles import TUNNEL_TITLES
 
-__all__ = ["PROMISES", "TITLES", "beliefs_view", "scan_view", "scene_view"]
+__all__ = ["beliefs_view", "scan_view", "scene_view"]
 
-TITLES = {"guess": "What the camera saw", "beliefs": "What was behind it", "scan": "Resonance curve of this scene"}
-PROMISES = {
-    "guess": "A clip in which something may hide, and your guess. Choose a scene, or let yourself be surprised.",
-    "beliefs": "The clip seen through the occluder, and what every method believes, frame by frame.",
-    "scan": "How right SLAP is on this scene as λ grows.",
-}
 STORIES = {
     "through": "It goes in and comes out again.",
     "stays": "It goes in and is still inside at the end.",
@@ -66,14 +61,14 @@ def scene_view(scene: TunnelScene) -> View:
     guesses = [Thing(one["kind"], one["colour"], place) for one in things for place in range(len(COARSE_PLACES))]
     return View(
         name="guess",
-        title=TITLES["guess"],
+        title=TUNNEL_TITLES["guess"],
         state="ready",
         headline=f"Frames {run.first} to {run.last} of {count} keep a secret. What is behind the {occluder} in frame "
         f"{scene.asked}?",
-        caption=f"You see the whole clip. The methods see only what is marked “given” (frame {given}), as the encoder’s "
-        "latents, and are asked for the latents of the hidden frames.",
-        description=f"{count} frames with a {occluder}. Given to the methods: frame {given}. Nothing that may be behind "
-        f"the {occluder} shows in frames {run.first} to {run.last}; {len(scene.scored)} of these are asked about.",
+        caption=f"You see the whole clip. The methods see only what is marked “given” (frame {given}), as latents of the "
+        "encoder, and are asked for the latents of the hidden frames.",
+        description=f"{count} frames with a {occluder}. Given to the methods: frame {given}. What may be behind the "
+        f"{occluder} does not show in frames {run.first} to {run.last}; {len(scene.scored)} of these are asked about.",
         data={
             "sprite": sprite_sheet(scene.observed, longest_side=160),
             "fps": FRAMES_PER_SECOND,
@@ -107,17 +102,18 @@ def beliefs_view(scene: TunnelScene, found: Mapping[str, Account]) -> View:
     able = sum(account.statements[here].right for account in judged)
     return View(
         name="beliefs",
-        title=TITLES["beliefs"],
+        title=TUNNEL_TITLES["beliefs"],
         state="ready",
         headline=f"{STORIES[scene.outcome]} {_verdict(found)}",
         caption="Each cell is what the recovered latent of that frame says by the encoder’s own prompts: the thing, the "
-        "third of the picture in which it is (dark bar), ✓ right or ✗ wrong (thing and place must both be), and in "
-        "percent how sure it is that something, or nothing, is there. The oracle is read from the true latents, so where "
-        "it errs the encoder does. Latent ODE, regressor and “through the solver” were trained on other drawn scenes "
-        "with their answers; the others never saw an answer. In the table below, the paper’s figures (marked with "
-        "an asterisk) are means over data of its own, which are not public: not of this scene.",
+        "third of the picture in which it is (dark bar), ✓ right or ✗ wrong (thing and place both count), and in "
+        "percent how sure it is that something, or nothing, is there. The oracle reads the true latents: where it errs, "
+        "the encoder does. Latent ODE, regressor and “through the solver” were trained on other drawn scenes with "
+        "their answers; the others never saw an answer. Figures with an asterisk are the paper’s: means over data of "
+        "its own, which are not public, and not of this scene.",
         description=" ".join(
-            f"{NAMES[name]}: " + "; ".join(f"frame {frame} {_words(one)}" for frame, one in _by_frame(scene, account))
+            f"{NAMES[name]}: "
+            + "; ".join(f"frame {frame} {_words(one)}" for frame, one in _by_frame(scene, account))
             + "."
             for name, account in found.items()
         ),
@@ -131,7 +127,7 @@ def beliefs_view(scene: TunnelScene, found: Mapping[str, Account]) -> View:
             "others": f"In frame {scene.asked}, {able} of {len(judged)} methods are right.",
         },
         table=_table(found),
-    )  # fmt: skip
+    )
 
 
 def scan_view(scene: TunnelScene, scanned: Mapping[str, Sweep]) -> View:
@@ -149,13 +145,14 @@ def scan_view(scene: TunnelScene, scanned: Mapping[str, Sweep]) -> View:
     regimes = list(dict.fromkeys(regime.value for regime in one.regimes))
     return View(
         name="scan",
-        title=TITLES["scan"],
+        title=TUNNEL_TITLES["scan"],
         state="ready",
         headline=headline,
-        caption="Every point solves the gap anew, asked in four ways (what hides, something else, something absent, “an "
-        "object”), which weigh the same. Bands are the regimes of SLAP through the solver by accuracy: ballistic (no more "
-        "than a tenth of the possible gain), weak, resonance (95 % of it or more), strong, chaos (the gain is lost, or "
-        "paths are not found). One scene makes coarse steps; the means over many are under “What has been measured”.",
+        caption="Every point solves the gap anew, asked in four ways (what hides, something else, something absent, "
+        "“an object”), which weigh the same. Bands are the regimes of SLAP through the solver by accuracy: ballistic "
+        "(at most a tenth of the possible gain), weak, resonance (95 % of it or more), strong, chaos (the gain is lost, "
+        "or paths are not found). One scene makes coarse steps; the means over many stand on the page Explore, under "
+        "“What has been measured”.",
         description=f"Accuracy and drift for {len(one.couplings)} values of λ from {amount(one.couplings[0])} to "
         f"{amount(one.couplings[-1])}. Regimes in order: {', '.join(regimes)}.",
         figure=scan_figure({name: sweep.as_json() for name, sweep in scanned.items()}, shaded="slap", paper=False),

@@ -19,3 +19,16 @@ PROMISES = {
     "objects": "Where an object is believed to be while nothing shows it.",
     "certificate": "What is mathematically known about the solution.",
 }
+
+TUNNEL_TITLES = {
+    "guess": "What the camera saw",
+    "beliefs": "What was behind it",
+    "scan": "Resonance curve of this scene",
+}
+"""The views of the tunnel test's place."""
+
+TUNNEL_PROMISES = {
+    "guess": "A clip in which something may hide, and your guess. Choose a scene, or let yourself be surprised.",
+    "beliefs": "The clip seen through the occluder, and what every method believes, frame by frame.",
+    "scan": "How right SLAP is on this scene as λ grows.",
+}

@@ -87,9 +87,7 @@ def accounts(
     return found
 
 
-def _account(
-    name: str, path: Float[Tensor, "node dim"], converged: bool, scene: TunnelScene, probe: Probe
-) -> Account:
+def _account(name: str, path: Float[Tensor, "node dim"], converged: bool, scene: TunnelScene, probe: Probe) -> Account:
     case = scene.case
     nodes = list(scene.nodes)
     reading = read(probe, path[case.scored], case, case.scored)[0]

@@ -18,8 +18,18 @@ from slap_core.benchmarks.tunnel.conditions import nothing_in_front
 from slap_core.encoders import OpenClipEncoder
 from slap_core.training.gap_scenes import stretches
 from slap_core.training.hidden_runs import HiddenRun
-from slap_core.tunnel_world import COARSE_PLACES, COLOURS, KINDS, OCCLUDERS, OUTCOMES, PLACES, SPLITS, Scenes
-from slap_core.tunnel_world import names, render, sample
+from slap_core.tunnel_world import (
+    COARSE_PLACES,
+    COLOURS,
+    KINDS,
+    OCCLUDERS,
+    OUTCOMES,
+    PLACES,
+    SPLITS,
+    Scenes,
+    render,
+    sample,
+)
 
 __all__ = ["ANY", "LENGTHS", "SEEDS", "Choices", "Thing", "TunnelScene", "draw_scene"]
 

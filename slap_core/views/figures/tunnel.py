@@ -32,9 +32,7 @@ SHADES = {"ballistic": 0.0, "weak": 0.08, "resonance": 0.2, "strong": 0.08, "cha
 """How dark the band of each regime is."""
 
 
-def scan_figure(
-    scans: Mapping[str, Mapping[str, Any]], *, shaded: str | None = None, paper: bool = True
-) -> go.Figure:
+def scan_figure(scans: Mapping[str, Mapping[str, Any]], *, shaded: str | None = None, paper: bool = True) -> go.Figure:
     """Accuracy and drift of the tunnel test over lambda, lambda* and the regimes marked; the paper's scan beside it.
 
     Args:
