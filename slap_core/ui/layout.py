@@ -54,6 +54,7 @@ def build_page(*, steps: callbacks.Steps, examples: pathlib.Path, figures: pathl
     """
     clips = _read_examples(examples)
     with gr.Blocks(title="SLAP Explorer", analytics_enabled=False, delete_cache=(300, 1800)) as page:
+        gr.Navbar(main_page_name="Explore")
         with gr.Row(elem_id="top"):
             with gr.Column(scale=3, min_width=320):
                 gr.HTML(OPENING, elem_id="opening", apply_default_css=False)

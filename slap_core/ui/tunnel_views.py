@@ -12,6 +12,7 @@ from slap_core.benchmarks.tunnel.scene import Thing, TunnelScene
 from slap_core.benchmarks.tunnel.sweep import Sweep
 from slap_core.benchmarks.tunnel.tables import PAPER
 from slap_core.tunnel_world import COARSE_PLACES, COLOURS, KINDS, OUTCOMES
+from slap_core.tunnel_world.wording import with_article
 from slap_core.views.figures.images import sprite_sheet
 from slap_core.views.figures.things import thing_picture
 from slap_core.views.figures.tunnel import scan_figure
@@ -21,17 +22,17 @@ from slap_core.views.titles import TUNNEL_TITLES
 __all__ = ["beliefs_view", "scan_view", "scene_view"]
 
 STORIES = {
-    "through": "It goes in and comes out again.",
-    "stays": "It goes in and is still inside at the end.",
-    "emerges": "It was inside from the start and comes out.",
+    "through": "{} goes in and comes out again.",
+    "stays": "{} goes in and is still inside at the end.",
+    "emerges": "{} was inside from the start and comes out.",
     "empty": "Nothing ever goes in.",
-    "switch": "One thing goes in, and another comes out.",
-    "crossing": "Two things go through in opposite directions.",
-    "turns_back": "It goes in, turns round, and comes out where it went in.",
-    "inside": "It goes through, and spends most of the clip hidden.",
-    "parade": "Three things go through, one after the other.",
+    "switch": "{} goes in, and {} comes out.",
+    "crossing": "{} and {} go through in opposite directions.",
+    "turns_back": "{} goes in, turns round, and comes out where it went in.",
+    "inside": "{} goes through, and spends most of the clip hidden.",
+    "parade": "{}, {} and {} go through, one after the other.",
 }
-"""What happens in each outcome."""
+"""What happens in each outcome, to be filled with those who act."""
 NAMES = {
     "zoh": "ZOH",
     "lerp": "LERP",
@@ -42,6 +43,11 @@ NAMES = {
     "slap": "SLAP, through the solver",
     "oracle": "Oracle",
 }
+LEGEND = (
+    "Each cell is what the recovered latent of that frame says by the encoder’s own prompts: the thing, the third of "
+    "the picture that it is in (dark bar), ✓ right or ✗ wrong (thing and place both count), and in percent how sure it "
+    "is that something, or nothing, is there."
+)
 FRAMES_PER_SECOND = 12
 _EVERY = 6
 """Of the frames outside of the gap, the strip shows one in so many."""
@@ -65,8 +71,8 @@ def scene_view(scene: TunnelScene) -> View:
         state="ready",
         headline=f"Frames {run.first} to {run.last} of {count} keep a secret. What is behind the {occluder} in frame "
         f"{scene.asked}?",
-        caption=f"You see the whole clip. The methods see only what is marked “given” (frame {given}), as latents of the "
-        "encoder, and are asked for the latents of the hidden frames.",
+        caption=f"You see the whole clip. The methods see only what is marked “given” (frame {given}), as latents of "
+        "the encoder, and are asked for the latents of the hidden frames.",
         description=f"{count} frames with a {occluder}. Given to the methods: frame {given}. What may be behind the "
         f"{occluder} does not show in frames {run.first} to {run.last}; {len(scene.scored)} of these are asked about.",
         data={
@@ -104,13 +110,10 @@ def beliefs_view(scene: TunnelScene, found: Mapping[str, Account]) -> View:
         name="beliefs",
         title=TUNNEL_TITLES["beliefs"],
         state="ready",
-        headline=f"{STORIES[scene.outcome]} {_verdict(found)}",
-        caption="Each cell is what the recovered latent of that frame says by the encoder’s own prompts: the thing, the "
-        "third of the picture in which it is (dark bar), ✓ right or ✗ wrong (thing and place both count), and in "
-        "percent how sure it is that something, or nothing, is there. The oracle reads the true latents: where it errs, "
-        "the encoder does. Latent ODE, regressor and “through the solver” were trained on other drawn scenes with "
-        "their answers; the others never saw an answer. Figures with an asterisk are the paper’s: means over data of "
-        "its own, which are not public, and not of this scene.",
+        headline=f"{_story(scene)} {_verdict(found)}",
+        caption="Latent ODE, regressor and “through the solver” were trained on other drawn scenes with their answers; "
+        "the others never saw an answer. The oracle reads the true latents: where it errs, the encoder does. Figures "
+        "with an asterisk are the paper’s: means over data of its own, which are not public, and not of this scene.",
         description=" ".join(
             f"{NAMES[name]}: "
             + "; ".join(f"frame {frame} {_words(one)}" for frame, one in _by_frame(scene, account))
@@ -124,6 +127,7 @@ def beliefs_view(scene: TunnelScene, found: Mapping[str, Account]) -> View:
             "asked": scene.asked,
             "truth": truth,
             "rows": rows,
+            "legend": LEGEND,
             "others": f"In frame {scene.asked}, {able} of {len(judged)} methods are right.",
         },
         table=_table(found),
@@ -133,16 +137,18 @@ def beliefs_view(scene: TunnelScene, found: Mapping[str, Account]) -> View:
 def scan_view(scene: TunnelScene, scanned: Mapping[str, Sweep]) -> View:
     """Accuracy and drift over lambda on this scene, the regimes of SLAP through the solver shaded."""
     one = scanned["slap"]
-    best, first = float(one.accuracy[one.best, 0]), float(one.accuracy[0, 0])
     star = amount(one.couplings[one.best])
-    if best > first + 1e-9:
+    best, first = (f"{100 * float(one.accuracy[k, 0]):.0f}\u00a0%" for k in (one.best, 0))
+    if float(one.accuracy[one.best, 0]) > float(one.accuracy[0, 0]) + 1e-9:
         headline = (
-            f"Shaped through the solver, SLAP is best on this scene at λ* = {star}: right in {amount(100 * best)} % of "
-            f"the hidden frames, against {amount(100 * first)} % without a pull (λ = 0, which is SLERP)."
+            f"Shaped through the solver, SLAP is best on this scene at λ* = {star}: right in {best} of "
+            f"the hidden frames, against {first} without a pull (λ = 0, which is SLERP)."
         )
     else:
-        headline = f"No pull helps on this scene: without one (λ = 0) {amount(100 * first)} % is right, and never more."
+        headline = f"No pull helps on this scene: without one (λ = 0) {first} is right, and never more."
     regimes = list(dict.fromkeys(regime.value for regime in one.regimes))
+    figure = scan_figure({name: sweep.as_json() for name, sweep in scanned.items()}, shaded="slap", paper=False)
+    figure.update_yaxes(range=[-0.03, 1.04], row=1, col=1)
     return View(
         name="scan",
         title=TUNNEL_TITLES["scan"],
@@ -150,17 +156,24 @@ def scan_view(scene: TunnelScene, scanned: Mapping[str, Sweep]) -> View:
         headline=headline,
         caption="Every point solves the gap anew, asked in four ways (what hides, something else, something absent, "
         "“an object”), which weigh the same. Bands are the regimes of SLAP through the solver by accuracy: ballistic "
-        "(at most a tenth of the possible gain), weak, resonance (95 % of it or more), strong, chaos (the gain is lost, "
-        "or paths are not found). One scene makes coarse steps; the means over many stand on the page Explore, under "
-        "“What has been measured”.",
+        "(at most a tenth of the possible gain), weak, resonance (95 % of it or more), strong, chaos (the gain is "
+        "lost, or paths are not found). One scene makes coarse steps; the means over many stand under "
+        "Explore, “What has been measured”.",
         description=f"Accuracy and drift for {len(one.couplings)} values of λ from {amount(one.couplings[0])} to "
         f"{amount(one.couplings[-1])}. Regimes in order: {', '.join(regimes)}.",
-        figure=scan_figure({name: sweep.as_json() for name, sweep in scanned.items()}, shaded="slap", paper=False),
+        figure=figure,
     )
 
 
 def _named(kind: int, colour: int) -> str:
-    return f"{COLOURS[colour]} {KINDS[kind]}"
+    return with_article(f"{COLOURS[colour]} {KINDS[kind]}")
+
+
+def _story(scene: TunnelScene) -> str:
+    """What happened, with those who act by name."""
+    pairs = zip(scene.case.kind.tolist(), scene.case.colour.tolist(), strict=True)
+    sentence = STORIES[scene.outcome].format(*(_named(*pair) for pair in pairs if pair[0] >= 0))
+    return sentence[0].upper() + sentence[1:]
 
 
 def _count(account: Account) -> str:
@@ -189,11 +202,17 @@ def _seen(thing: Thing) -> dict[str, Any]:
 
 def _cell(one: Statement) -> dict[str, Any]:
     seen = _seen(one.thing) if one.thing else {"picture": "", "place": -1, "words": "nothing"}
-    return {**seen, "sure": round(100 * one.sure), "right": one.right, "words": _words(one)}
+    return {**seen, "sure": _percent(one.sure), "right": one.right, "words": _words(one)}
 
 
 def _words(one: Statement) -> str:
-    return f"{one.thing or 'nothing'}, {100 * one.sure:.0f} % sure, {'right' if one.right else 'wrong'}"
+    there = "something is there" if one.thing else "nothing is there"
+    return f"{one.thing or 'nothing'}, {'right' if one.right else 'wrong'} ({_percent(one.sure)} % sure that {there})"
+
+
+def _percent(share: float) -> str:
+    """A probability that is never called certain."""
+    return ">99" if share > 0.99 else f"{100 * share:.0f}"
 
 
 def _by_frame(scene: TunnelScene, account: Account) -> list[tuple[int, Statement]]:

@@ -30,6 +30,7 @@ from slap_core.tunnel_world import (
     render,
     sample,
 )
+from slap_core.tunnel_world.wording import with_article
 
 __all__ = ["ANY", "LENGTHS", "SEEDS", "Choices", "Thing", "TunnelScene", "draw_scene"]
 
@@ -94,7 +95,7 @@ class Thing:
 
     def __str__(self) -> str:
         where = "in the middle" if COARSE_PLACES[self.place] == "middle" else f"on the {COARSE_PLACES[self.place]}"
-        return f"a{'n' * (COLOURS[self.colour][0] == 'o')} {COLOURS[self.colour]} {KINDS[self.kind]} {where}"
+        return f"{with_article(f'{COLOURS[self.colour]} {KINDS[self.kind]}')} {where}"
 
     def as_json(self) -> dict[str, str]:
         """In names."""

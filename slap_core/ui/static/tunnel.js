@@ -25,6 +25,7 @@
   slap.sealTunnel = () => {
     document.body.dataset.tunnel = "sealed";
     guess = null;
+    if (innerWidth < 800) document.querySelector("#tunnel-views").scrollIntoView({ behavior: still() ? "auto" : "smooth" });
   };
   slap.surprise = () => {
     slap.sealTunnel();
@@ -159,7 +160,7 @@
       const at = empty ? data.right.length - 1 : thing * data.places.length + place;
       const spot = data.places[place] === "middle" ? "in the middle" : `on the ${data.places[place]}`;
       reveal({
-        words: empty ? "nothing" : `a ${data.things[thing].name} ${spot}`,
+        words: empty ? "nothing" : `${data.things[thing].name} ${spot}`,
         picture: empty ? "" : data.things[thing].picture, place: empty ? -1 : place, right: data.right[at],
       });
     });
@@ -256,6 +257,6 @@
     const beside = make("div");
     beside.append(verdict, strip(data, (frame) => ({ kind: frame === asked ? "asked" : "plain", text: "" })));
     top.append(player(data, "The clip, cut open"), beside);
-    body.replaceChildren(top, make("h3", "slap-subtitle", "What each method believes"), grid, readout);
+    body.replaceChildren(top, make("h3", "slap-subtitle", "What each method believes"), make("p", "slap-legend", data.legend), grid, readout);
   };
 })();
