@@ -172,12 +172,17 @@ def test_page_has_the_stable_ids(page):
     assert expected | {f"view-{name}" for name in TITLES} <= ids
 
 
-def test_one_endpoint_is_public_and_typed(page):
+def test_few_endpoints_are_public_and_typed(page):
     info = page.get_api_info()
-    assert list(info["named_endpoints"]) == ["/analyse"]
+    assert list(info["named_endpoints"]) == ["/analyse", "/tunnel_test"]
     assert not info["unnamed_endpoints"]
     names = [p["parameter_name"] for p in info["named_endpoints"]["/analyse"]["parameters"]]
     assert names == ["video", "query", "keep_every", "coupling"]
+    parameters = info["named_endpoints"]["/tunnel_test"]["parameters"]
+    names = [p["parameter_name"] for p in parameters]
+    assert names == ["seed", "outcome", "kind", "colour", "occluder", "hidden", "query"]
+    assert [p["python_type"]["type"] for p in parameters] == ["int", *["str"] * 6]
+    assert [p["parameter_has_default"] for p in parameters] == [False, *[True] * 6]
 
 
 def test_examples_that_are_missing_are_not_offered_and_titles_are_escaped(page):

@@ -11,7 +11,7 @@ import gradio as gr
 from slap_core.pretrained import chosen_coupling
 from slap_core.ui import callbacks
 from slap_core.ui.findings import findings
-from slap_core.ui.tunnel import tunnel_place
+from slap_core.ui.tunnel import MAIN_PAGE, tunnel_place
 from slap_core.views.titles import TITLES
 
 __all__ = ["UPLOAD_MEGABYTES", "build_page"]
@@ -54,7 +54,7 @@ def build_page(*, steps: callbacks.Steps, examples: pathlib.Path, figures: pathl
     """
     clips = _read_examples(examples)
     with gr.Blocks(title="SLAP Explorer", analytics_enabled=False, delete_cache=(300, 1800)) as page:
-        gr.Navbar(main_page_name="Explore")
+        gr.Navbar(main_page_name=MAIN_PAGE)
         with gr.Row(elem_id="top"):
             with gr.Column(scale=3, min_width=320):
                 gr.HTML(OPENING, elem_id="opening", apply_default_css=False)

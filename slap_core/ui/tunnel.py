@@ -17,7 +17,7 @@ from slap_core.tunnel_world import COLOURS, KINDS, OCCLUDERS, OUTCOMES
 from slap_core.ui.callbacks import UNEXPECTED
 from slap_core.views.titles import TUNNEL_PROMISES, TUNNEL_TITLES
 
-__all__ = ["run", "tunnel_place", "tunnel_test"]
+__all__ = ["MAIN_PAGE", "run", "tunnel_place", "tunnel_test"]
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,9 @@ ASKED = {
     "generic": "“an object”",
 }
 """The four ways of asking, in words."""
+
+MAIN_PAGE = "Explore"
+"""What the page that this place belongs to is called in the bar on top."""
 
 OPENING = """
 <h1>The tunnel test</h1>
@@ -46,7 +49,7 @@ DESCRIPTION = (
 )
 
 
-def run(seed: float | None, *choices: str) -> Iterator[dict[str, str]]:
+def run(seed: float | int | None, *choices: str) -> Iterator[dict[str, str]]:
     """What changes on the page, step by step: JSON by the names of the views, and "status".
 
     Args:
@@ -108,7 +111,7 @@ def tunnel_test(
 
 
 def _steps(
-    seed: float | None, outcome: str, kind: str, colour: str, occluder: str, hidden: str, query: str
+    seed: float | int | None, outcome: str, kind: str, colour: str, occluder: str, hidden: str, query: str
 ) -> Iterator[tuple[str, Any]]:
     """The scene, then what the methods say of it, then the scans over lambda."""
     from slap_core.benchmarks.tunnel.accounts import accounts, scans
@@ -134,6 +137,7 @@ def tunnel_place(page: gr.Blocks) -> None:
     """
     private = {"api_visibility": "private"}
     with page.route("Tunnel test", "/tunnel-test"):
+        gr.Navbar(main_page_name=MAIN_PAGE)
         gr.HTML(OPENING, elem_id="tunnel-opening", elem_classes="place-opening", apply_default_css=False)
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=300, elem_id="tunnel-controls", elem_classes="place-controls"):

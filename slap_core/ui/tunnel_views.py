@@ -223,8 +223,8 @@ def _table(found: Mapping[str, Account]) -> Table:
     rows = []
     for name, account in found.items():
         accuracy, _, drift = PAPER.get(name, (None, None, None))
-        cells = [f"{100 * account.accuracy:.0f} %", amount(account.drift)]
-        cells += ["–" if accuracy is None else f"{accuracy:g} %*", "–" if drift is None else f"{drift:g}*"]
+        cells = [f"{100 * account.accuracy:.0f}\u00a0%", amount(account.drift)]
+        cells += ["–" if accuracy is None else f"{accuracy:g}\u00a0%*", "–" if drift is None else f"{drift:g}*"]
         rows.append([NAMES[name], *cells])
     return Table(["method", "right here", "drift here", "paper: right*", "paper: drift*"], rows, "Scores")
 

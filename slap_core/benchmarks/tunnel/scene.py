@@ -204,7 +204,9 @@ def _found(choices: Choices) -> tuple[int, HiddenRun]:
     for some in (tries[:1], *tries[1:].split(_AT_ONCE)):
         scenes = choices.drawn(some)
         for seed, run in zip(some.tolist(), stretches(scenes), strict=True):
-            if run is not None and low <= run.last - run.first + 1 <= high:
+            if run is None or not low <= run.last - run.first + 1 <= high:
+                continue
+            if any(run.first <= frame <= run.last for frame in run.evenly(MOST).tolist()):  # or there is nothing to ask
                 return seed, run
     what = choices.outcome if choices.outcome != ANY else "scene"
     raise ValueError(

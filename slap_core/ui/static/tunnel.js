@@ -179,6 +179,7 @@
     if (!belief) return box;
     const seen = make("span", "slap-seen");
     seen.setAttribute("aria-hidden", "true");
+    belief.more?.forEach((other) => seen.append(...cell({ ...other, more: [] }, frame).querySelector(".slap-seen").childNodes));
     seen.append(belief.picture ? Object.assign(make("img"), { src: belief.picture, alt: "" }) : make("span", "slap-none", "∅"));
     const bar = make("span", "slap-where");
     for (const third of [0, 1, 2]) bar.append(make("i", third === belief.place ? "is-there" : ""));
@@ -219,7 +220,7 @@
     head.setAttribute("role", "row");
     head.append(named, ...numbers);
     const nothing = { picture: "", place: -1, words: "nothing" };
-    const several = (things) => ({ ...(things[0] || nothing), words: things.map((t) => t.words).join(", and ") || "nothing" });
+    const several = (things) => ({ ...(things[0] || nothing), more: things.slice(1), words: things.map((t) => t.words).join(", and ") || "nothing" });
     const truth = line("Truth", "", data.truth.map((things, k) => cell(several(things), frames[k])));
     const you = guess && line("You", `in frame ${asked}`, frames.map((frame) =>
       cell(frame === asked ? { ...guess, words: `${guess.words}, ${guess.right ? "right" : "wrong"}` } : null, frame)));
@@ -241,10 +242,14 @@
     grid.addEventListener("click", to);
     grid.tabIndex = 0;
     grid.addEventListener("keydown", (event) => {
-      const step = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: frames.length, ArrowUp: -frames.length }[event.key];
-      if (!step) return;
+      const along = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+      const across = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+      if (!along && !across) return;
       event.preventDefault();
-      read(at < 0 ? 0 : at + step);
+      let next = cells[at];
+      do next = next?.parentElement[across]?.cells[next.cellIndex];
+      while (across && next && !next.dataset.words); // the person's own row has one cell only
+      read(at < 0 ? 0 : along ? at + along : cells.indexOf(next));
       readout.setAttribute("aria-live", "polite");
     });
 
