@@ -134,13 +134,17 @@ def draw_gap_scenes(
 
 
 def stretches(scenes: Scenes, *, parts: float = 0.0) -> list[HiddenRun | None]:
-    """Where something hides in each scene, and the anchors around it; None where nothing shows outside of it.
+    """Where something hides in each scene, and the anchors around it.
+
+    None where nothing shows outside of it, and where actors come but never hide.
 
     Args:
         scenes: the scenes.
         parts: as for `draw_gap_scenes`.
     """
-    return _stretches(scenes, parts)[0]
+    found, hides, _ = _stretches(scenes, parts)
+    told = hides.flatten(1).any(1) | ~scenes.actor.any(1)
+    return [run if fine else None for run, fine in zip(found, told.tolist(), strict=True)]
 
 
 def _stretches(
