@@ -159,8 +159,8 @@ def test_bad_choices_are_refused(unhooked, chosen, sentence):
 
 
 def test_what_no_scene_meets_is_refused(encoder):
-    with pytest.raises(ValueError, match=r"'inside' hides something for 1 to 10 of 48 frames; choose another"):
-        draw(encoder, outcome="inside", hidden="short")
+    with pytest.raises(ValueError, match=r"'emerges' hides something for 1 to 10 of 48 frames; choose another"):
+        draw(encoder, outcome="emerges", hidden="short")
 
 
 def test_an_unknown_query_is_refused(scene, encoder, probe):

@@ -83,7 +83,7 @@ def test_guess_of_nothing_needs_no_place_and_a_new_scene_is_sealed(place):
 
 
 def test_what_no_scene_meets_is_a_sentence(place):
-    for name, choice in (("outcome", "inside"), ("hidden", "short: up to 10 frames")):
+    for name, choice in (("outcome", "emerges"), ("hidden", "short: up to 10 frames")):
         place.click(f"#tunnel-{name} input")
         place.get_by_role("option", name=choice).click()
     place.click("#button-tunnel-run")
