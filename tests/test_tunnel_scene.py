@@ -158,7 +158,8 @@ def test_bad_choices_are_refused(unhooked, chosen, sentence):
         Choices(**chosen)
 
 
-def test_what_no_scene_meets_is_refused(encoder):
+def test_what_no_scene_meets_is_refused(encoder, monkeypatch):
+    monkeypatch.setattr("slap_core.benchmarks.tunnel.scene._TRIES", 2)
     with pytest.raises(ValueError, match=r"'emerges' hides something for 1 to 10 of 48 frames; choose another"):
         draw(encoder, outcome="emerges", hidden="short")
 

@@ -82,13 +82,12 @@ def test_guess_of_nothing_needs_no_place_and_a_new_scene_is_sealed(place):
     assert_quiet(place)
 
 
-def test_what_no_scene_meets_is_a_sentence(place):
-    for name, choice in (("outcome", "emerges"), ("hidden", "short: up to 10 frames")):
-        place.click(f"#tunnel-{name} input")
-        place.get_by_role("option", name=choice).click()
+def test_a_seed_that_there_is_not_is_a_sentence(place):
+    place.fill("#tunnel-seed input", "5000000000")
+    place.press("#tunnel-seed input", "Tab")
     place.click("#button-tunnel-run")
     place.wait_for_selector("#view-guess[data-state=failed]")
-    assert "choose another hidden length" in place.inner_text("#view-guess .slap-waiting")
+    assert "The seed must be a whole number from 0" in place.inner_text("#view-guess .slap-waiting")
     assert_quiet(place)
 
 
