@@ -11,7 +11,9 @@ import gradio as gr
 from slap_core.pretrained import chosen_coupling
 from slap_core.ui import callbacks
 from slap_core.ui.findings import findings
-from slap_core.ui.tunnel import MAIN_PAGE, tunnel_place
+from slap_core.ui.learn import learn_place
+from slap_core.ui.places import bar
+from slap_core.ui.tunnel import tunnel_place
 from slap_core.views.titles import TITLES
 
 __all__ = ["UPLOAD_MEGABYTES", "build_page"]
@@ -54,7 +56,7 @@ def build_page(*, steps: callbacks.Steps, examples: pathlib.Path, figures: pathl
     """
     clips = _read_examples(examples)
     with gr.Blocks(title="SLAP Explorer", analytics_enabled=False, delete_cache=(300, 1800)) as page:
-        gr.Navbar(main_page_name=MAIN_PAGE)
+        bar()
         with gr.Row(elem_id="top"):
             with gr.Column(scale=3, min_width=320):
                 gr.HTML(OPENING, elem_id="opening", apply_default_css=False)
@@ -71,6 +73,7 @@ def build_page(*, steps: callbacks.Steps, examples: pathlib.Path, figures: pathl
         findings(figures)
         _wire(page, inputs, buttons, gallery, shown, clips, steps)
     tunnel_place(page)
+    learn_place(page)
     return page.queue(default_concurrency_limit=1, max_size=20)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 
+from slap_core.ui import learn
 from slap_core.ui.layout import UPLOAD_MEGABYTES
 from slap_core.ui.theme import theme
 from slap_core.views import browser
@@ -17,12 +18,13 @@ __all__ = ["launch_settings", "warm_up"]
 log = logging.getLogger(__name__)
 
 STATIC = pathlib.Path(__file__).parent / "static"
-PARTS = ("page", "tunnel")
-"""Scripts and styles of the page, in the order in which they are read."""
+STYLES = ("page", "tunnel", "learn")
+SCRIPTS = ("page", "tunnel", *learn.SCRIPTS)
+"""Of all places, in the order in which they are read."""
 
 
 def launch_settings(examples: pathlib.Path, figures: pathlib.Path, *, private: pathlib.Path) -> dict[str, Any]:
-    """Arguments of `Blocks.launch`; lets the browser fetch plotly's library, the example clips and figures, no more.
+    """Arguments of `Blocks.launch`; what the browser may fetch is plotly's library, the lesson's clip, and two folders.
 
     Args:
         examples: folder of the bundled clips.
@@ -30,7 +32,7 @@ def launch_settings(examples: pathlib.Path, figures: pathlib.Path, *, private: p
         private: folder of the program, from which nothing but these two may be served.
     """
     library = browser.plotly_library()
-    gr.set_static_paths([library, examples, figures])
+    gr.set_static_paths([library, examples, figures, learn.CLIP])
     program = [path for path in private.resolve().iterdir() if path.name != "assets"]
     return {
         "theme": theme(),
@@ -48,10 +50,17 @@ def launch_settings(examples: pathlib.Path, figures: pathlib.Path, *, private: p
 
 
 def _head(library: pathlib.Path) -> str:
-    style = browser.style() + "".join((STATIC / f"{name}.css").read_text(encoding="utf-8") for name in PARTS)
-    script = browser.script() + "".join((STATIC / f"{name}.js").read_text(encoding="utf-8") for name in PARTS)
-    address = html.escape(f"gradio_api/file={library.as_posix()}")
-    return f"<meta name='slap-plotly' content='{address}'>\n<style>\n{style}\n</style>\n<script>\n{script}\n</script>"
+    style = browser.style() + "".join(_read(f"{name}.css") for name in STYLES)
+    script = browser.script() + "".join(_read(f"{name}.js") for name in SCRIPTS)
+    metas = "".join(
+        f"<meta name='slap-{name}' content='{html.escape(f'gradio_api/file={file.as_posix()}')}'>"
+        for name, file in (("plotly", library), ("lesson", learn.CLIP))
+    )
+    return f"{metas}\n<style>\n{style}\n</style>\n<script>\n{script}\n</script>"
+
+
+def _read(name: str) -> str:
+    return (STATIC / name).read_text(encoding="utf-8")
 
 
 def warm_up() -> threading.Thread:

@@ -15,9 +15,10 @@ import gradio as gr
 from slap_core.training.queries import QUERIES
 from slap_core.tunnel_world import COLOURS, KINDS, OCCLUDERS, OUTCOMES
 from slap_core.ui.callbacks import UNEXPECTED
+from slap_core.ui.places import place
 from slap_core.views.titles import TUNNEL_PROMISES, TUNNEL_TITLES
 
-__all__ = ["MAIN_PAGE", "run", "tunnel_place", "tunnel_test"]
+__all__ = ["run", "tunnel_place", "tunnel_test"]
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +32,6 @@ ASKED = {
     "generic": "“an object”",
 }
 """The four ways of asking, in words."""
-
-MAIN_PAGE = "Explore"
-"""What the page that this place belongs to is called in the bar on top."""
 
 OPENING = """
 <h1>The tunnel test</h1>
@@ -136,8 +134,7 @@ def tunnel_place(page: gr.Blocks) -> None:
         page: the page; not inside its context.
     """
     private = {"api_visibility": "private"}
-    with page.route("Tunnel test", "/tunnel-test"):
-        gr.Navbar(main_page_name=MAIN_PAGE)
+    with place(page, "Tunnel test", "/tunnel-test"):
         gr.HTML(OPENING, elem_id="tunnel-opening", elem_classes="place-opening", apply_default_css=False)
         with gr.Row(equal_height=False):
             with gr.Column(scale=1, min_width=300, elem_id="tunnel-controls", elem_classes="place-controls"):
