@@ -126,7 +126,7 @@ STEPS: Final = (
         choices=(("1", "About as many as before"), ("2", "About twice as many"), ("4", "About four times as many")),
         caption="Drawn: above, the two paths from the same start, gradient descent grey and dashed, the plucked "
         "string "
-        "vermillion; P is a bump around the gold star. Below, how far each still is from rest, over its steps, "
+        "vermillion; P is a bump around the gold line. Below, how far each still is from rest, over its steps, "
         "both "
         "axes logarithmic. Read: a line that reaches 10⁻⁵ has converged. Gradient descent is given its best "
         "constant "
@@ -152,11 +152,11 @@ STEPS: Final = (
             (r"Morse index", "In how many independent ways the action can fall: the Hessian's negative eigenvalues."),
             (r"ballistic, $\lambda < \lambda_c$", "Motion decides: one path, and every start finds it."),
             (
-                r"resonance, $\lambda \gtrsim \lambda_c$",
+                r"resonance, $\lambda_c < \lambda < 4\lambda_c$",
                 "Motion and pull balance: a little more λ bends the path a lot.",
             ),
             (
-                r"chaos, $\lambda \gg \lambda_c$",
+                r"chaos, $\lambda > 4\lambda_c$",
                 "The paper's word: the pull decides, and the start chooses among several paths.",
             ),
         ),

@@ -11,7 +11,7 @@
   const { make, physics } = slap;
   const learn = (slap.learn = { steps: {} });
   const SVG = "http://www.w3.org/2000/svg";
-  const MARGIN = { left: 46, right: 16, top: 12, bottom: 34 };
+  const MARGIN = { left: 46, right: 16, top: 26, bottom: 34 };
 
   learn.svg = (tag, attributes = {}, text) => {
     const element = document.createElementNS(SVG, tag);
@@ -99,7 +99,7 @@
         text(stage.px(v), height - MARGIN.bottom + 16, name(stage.x, v), "tick", "middle");
       });
       text(stage.width - MARGIN.right, height - 4, stage.x.label, "tick", "end");
-      text(4, height - 4, stage.y.label, "tick", "start");
+      text(4, 12, stage.y.label, "tick", "start");
     };
 
     const point = ({ at, shape, size = 5, className }) => {

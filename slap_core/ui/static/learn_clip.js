@@ -38,7 +38,7 @@
     const reach = Math.max(...[...data.truth, ...data.paths.flat()].map(([x, y]) => Math.max(Math.abs(x), Math.abs(y) * 0.8)));
     const place = (point) => {
       const [x, y, z] = turned(point, state.view);
-      const scale = Math.min(width * 0.42, HEIGHT * 0.5) / reach;
+      const scale = Math.min((width * 0.42) / reach, HEIGHT * 0.66);
       return [width / 2 + scale * x, HEIGHT * 0.58 - scale * y, z];
     };
     const path = (rows, className, front = false) => {

@@ -56,7 +56,12 @@
       y: { range: [-0.3, 1.3], label: "place z, rad" },
       label: "A path of seven frames between two anchors; every frame can be moved up and down",
       draw: () => [
-        ...(lab.checked ? [{ line: points(times, straight), className: "straight" }] : []),
+        ...(lab.checked
+          ? [
+              { line: points(times, straight), className: "straight is-under" },
+              ...["ahead", "late"].map((name) => ({ line: points(times, rivals[name]), className: "plain" })),
+            ]
+          : []),
         { line: points(times, state.path), className: "slap" },
         ...rings(times, state.path),
       ],
@@ -88,7 +93,7 @@
           right: chosen === best,
           sentence: `Running ahead costs ${of.ahead}, waiting ${of.late}, the same speed all the time ${of.steady} rad²/T: `
             + "what haste costs more, slowness never saves in full, because cost grows with the square. "
-            + `Your path stands at ${figure(cost(state.path))}. The straight line is drawn in blue now.`,
+            + `Your path stands at ${figure(cost(state.path))}. All three are drawn now, the straight one in blue.`,
         };
       },
     };
@@ -108,7 +113,7 @@
         const exact = p.ball(0, 0, 1, problem.coupling);
         const curve = p.grid(99, 1).map((t) => [t, exact.height(t)]);
         return [
-          ...(lab.checked ? [{ line: curve, className: "truth" }] : []),
+          ...(lab.checked ? [{ line: curve, className: "truth is-under" }] : []),
           { line: points(times, state.path), className: "slap" },
           ...rings(times, state.path),
         ];
@@ -162,7 +167,7 @@
           right: Math.abs(Number(chosen) - found) < 0.1,
           sentence: `On Earth the path of least action is ${figure(found)} m high in the middle, which is gτ²/8, and `
             + `${figure(100 * lingering)} % of the time it is in the upper half: it lingers high. Your own path reached ${figure(Math.max(...state.path))} m at g = ${figure(problem.coupling)} m/s². `
-            + "The exact parabola is drawn thin now.",
+            + "The exact parabola is drawn behind it now.",
         };
       },
     };
@@ -171,7 +176,7 @@
   learn.steps.race = (lab) => {
     const [centre, width] = [0.9, 0.5];
     const bound = 1 / width ** 2; // of |P''|
-    const problem = { mass: 1, coupling: 1, potential: p.bump(centre, width) };
+    const problem = { mass: 1, coupling: 2, potential: p.bump(centre, width) };
     const rough = (times) => wobbly(times, 0, 0.3, 0.75).map((z, i, all) => (i && i < all.length - 1 ? z + 0.2 : z));
     let times, start, rate, racers;
     const begin = (path) => {
@@ -197,6 +202,7 @@
       y: { range: [-0.6, 1.5], label: "place z, rad" },
       label: "Two paths from the same start: plain gradient descent and the plucked-string step",
       draw: () => [
+        { line: [[0, centre], [1, centre]], className: "query-line" },
         { at: [0.5, centre], shape: "star", size: 9, className: "query" },
         { line: points(times, racers.plain.path), className: "plain" },
         { line: points(times, racers.string.path), className: "slap" },

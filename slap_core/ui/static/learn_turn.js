@@ -17,7 +17,7 @@
 
     /* The upper branch of the pitchfork, followed from strong pull to weak. */
     const branch = [];
-    for (let coupling = 60, path = arch(3); coupling >= 0; coupling -= 1) {
+    for (let coupling = 60, path = arch(3); coupling >= 0; coupling -= 0.5) {
       path = p.minimise(times, path, at(coupling)).path;
       branch.unshift([coupling, Math.abs(path[middle])]);
     }
@@ -62,10 +62,7 @@
       ],
     });
 
-    const regime = (ways) => {
-      if (ways === 1) return "ballistic: one";
-      return problem.coupling < 2 * critical ? `resonance: ${ways}` : `“chaos”: ${ways}`;
-    };
+    const regime = (index) => ["ballistic", "resonance"][index] || "what the paper calls chaos";
     const told = () => {
       stage.redraw();
       chart.redraw();
@@ -84,7 +81,7 @@
           : `The straight path is a saddle, downhill in ${index === 1 ? "one way" : `${index} ways`}: neighbouring motions `
             + `meet it again at t = ${figure(conjugate)}.`;
         return `${still} 24 random starts end in ${found === 1 ? "one and the same path" : `${found} different paths`} of least `
-          + `action (${regime(found)}). Your path stands at ${figure(state.path[middle])} rad at mid-gap.`;
+          + `action: ${regime(index)}. Your path stands at ${figure(state.path[middle])} rad at mid-gap.`;
       });
     };
     learn.softPath(state, () => problem, told);
