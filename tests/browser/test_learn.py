@@ -39,7 +39,7 @@ def check(page, step, choice):
 
 
 def slide(page, step, label, to):
-    page.get_by_label(label, exact=False).locator(f"xpath=self::*[ancestor::*[@id='learn-{step}']]").evaluate(
+    page.locator(f"#learn-{step} .learn-slider", has_text=label).locator("input").evaluate(
         "(input, to) => { input.value = to; input.dispatchEvent(new Event('input')); }", to
     )
 
