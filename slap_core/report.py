@@ -10,21 +10,18 @@ Files are written beside their place and renamed, so that a killed run leaves no
 
 import csv
 import dataclasses
-import importlib.metadata
 import io
 import json
 import math
 import pathlib
-import platform
 from typing import Any
 
 import numpy as np
 
+from slap_core.provenance import command, networks, versions
 from slap_core.stages import Analysis
 
 __all__ = ["summary", "write_report"]
-
-PACKAGES = ("slap-core", "torch", "open_clip_torch", "umap-learn", "plotly", "av", "decord", "gradio")
 
 
 def summary(analysis: Analysis) -> dict[str, Any]:
@@ -70,21 +67,10 @@ def summary(analysis: Analysis) -> dict[str, Any]:
             for name, p in analysis.maps.items()
         },
         "seconds": {name: round(value, 4) for name, value in analysis.seconds.items()},
+        "command": command(analysis.settings, decoded.clip.name, encoded.prompt),
+        "networks": networks(),
         "versions": versions(),
     }
-
-
-def versions() -> dict[str, str]:
-    """Python's version and those of the packages that a result depends on, as far as they are installed."""
-    found = {"python": platform.python_version()}
-    from slap_core import __version__
-
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return {**found, "slap-core": __version__}
 
 
 def paths_npz(analysis: Analysis) -> bytes:

@@ -21,6 +21,10 @@ def steps(video, query=None, **settings):
         yield stage
 
 
+def started(*arguments, **settings):
+    return callbacks.run(*arguments, publish=lambda path: f"/kept/{path.name}", **settings)
+
+
 def states(changes):
     return {name: json.loads(value)["state"] for name, value in changes.items()}
 
@@ -34,30 +38,72 @@ def settle(updates):
 
 
 def test_run_fills_in_stage_by_stage():
-    updates = list(callbacks.run("clip.mp4", "a red ball", steps=steps, keep_every=4.0, coupling=0.5))
-    assert states(updates[0]) == dict.fromkeys([*TITLES, "status"], "loading")
+    updates = list(started("clip.mp4", "a red ball", steps=steps, keep_every=4.0, coupling=0.5))
+    assert states(updates[0]) == dict.fromkeys([*TITLES, "status", "takeaway"], "loading")
     order = [name for changes in updates[1:] for name in changes if name != "status"]
-    assert order == ["strip", "strip", "energies", "certificate", "map", "resonance", "slots", "objects", "map"]
+    assert order == [
+        "strip", "strip", "energies", "certificate", "map", "resonance", "slots", "objects", "map", "takeaway",
+    ]  # fmt: skip
     assert {view["state"] for view in settle(updates).values()} == {"ready"}
 
 
 def test_status_tells_the_stage_and_its_share():
-    updates = list(callbacks.run("clip.mp4", "a red ball", steps=steps))
-    statuses = [json.loads(changes["status"]) for changes in updates]
+    updates = list(started("clip.mp4", "a red ball", steps=steps))
+    statuses = [json.loads(changes["status"]) for changes in updates if "status" in changes]
     assert statuses[1]["sentence"] == "Reading the frames: 50 % …"
     assert [s["state"] for s in statuses[3]["stages"]] == ["done", "active", *["waiting"] * 6]
     assert re.fullmatch(r"Done in [\d.e-]+ s\.", statuses[-1]["sentence"])
     assert {s["state"] for s in statuses[-1]["stages"]} == {"done"}
 
 
+def test_status_tells_what_is_left(monkeypatch):
+    now = iter(range(0, 1000, 4))  # each look at the clock is four seconds later
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: float(next(now)))
+    monkeypatch.setattr(callbacks, "USUAL_SECONDS", (1.0,) * 8)
+    monkeypatch.setattr(callbacks, "DEADLINE_SECONDS", 1e6)
+    said = [json.loads(c["status"])["sentence"] for c in started("clip.mp4", "", steps=steps) if "status" in c]
+    left = [int(found[1]) for found in (re.search(r"about (\d+) s left", sentence) for sentence in said) if found]
+    assert "left" not in said[1]  # nothing is known before the first stages are done
+    assert left
+    assert all(value % 5 == 0 for value in left if value >= 10)
+    # After 2.5 of 8 equal stages what is left is 5.5 / 2.5 of what it took.
+    third = next(sentence for sentence in said if sentence.startswith(callbacks.DOING[2] + ": 50 %"))
+    taken = 4 * (said.index(third) * 2 - 2)
+    assert abs(int(re.search(r"about (\d+) s", third)[1]) - 5.5 / 2.5 * taken) <= 0.35 * 5.5 / 2.5 * taken
+
+
+def test_files_to_take_away_come_last():
+    found = json.loads(list(started("clip.mp4", "a red ball", steps=steps))[-1]["takeaway"])
+    assert [file["name"] for file in found["files"]] == ["report.html", "paths.npz", "paths.csv", "summary.json"]
+    assert all(file["bytes"] > 100 and file["path"] == f"/kept/{file['name']}" for file in found["files"])
+
+
+def test_a_full_disk_takes_the_files_and_not_the_figures(monkeypatch):
+    def full(analysis, publish, *, run):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(callbacks.takeaway, "offer", full)
+    shown = settle(started("clip.mp4", "a red ball", steps=steps))
+    assert shown["takeaway"]["state"] == "failed"
+    assert {shown[name]["state"] for name in TITLES} == {"ready"}
+    assert shown["status"]["state"] == "ready"
+
+
+def test_views_say_where_they_come_from():
+    shown = settle(started("clip.mp4", "a red ball", steps=steps, keep_every=3.0))
+    for name in TITLES:
+        assert "--keep-every 3" in shown[name]["provenance"]["Command"]
+        assert "torch" in shown[name]["provenance"]["Versions"]
+
+
 def test_two_runs_with_equal_results_differ_for_the_browser():
-    first, second = (settle(callbacks.run(None, "", steps=steps))["strip"] for _ in range(2))
+    first, second = (settle(started(None, "", steps=steps))["strip"] for _ in range(2))
     assert first["message"] == second["message"]
     assert first != second
 
 
 def test_no_video_is_a_sentence():
-    shown = settle(callbacks.run(None, "a red ball", steps=steps))
+    shown = settle(started(None, "a red ball", steps=steps))
     assert shown["strip"]["state"] == "failed"
     assert shown["strip"]["message"] == "There is no video yet: upload one, or choose an example."
     assert shown["status"]["sentence"] == shown["strip"]["message"]
@@ -69,7 +115,7 @@ def test_error_of_the_library_leaves_what_had_come():
         yield fakes.stages(12)[0]
         raise ValueError("The encoder cannot be had; choose another.")
 
-    shown = settle(callbacks.run("clip.mp4", "", steps=broken))
+    shown = settle(started("clip.mp4", "", steps=broken))
     assert shown["strip"]["state"] == "ready"
     assert shown["map"] == shown["map"] | {"state": "failed", "message": "The encoder cannot be had; choose another."}
     assert shown["certificate"]["state"] == "failed"
@@ -80,7 +126,7 @@ def test_unexpected_error_tells_nothing_of_the_server(caplog):
         raise RuntimeError("/srv/secret/path")
         yield
 
-    updates = list(callbacks.run("clip.mp4", "", steps=broken))
+    updates = list(started("clip.mp4", "", steps=broken))
     assert settle(updates)["strip"]["message"] == callbacks.UNEXPECTED
     assert "secret" not in json.dumps(updates)
     assert "/srv/secret/path" in caplog.text
@@ -95,7 +141,7 @@ def test_stopping_a_run_closes_the_job():
         finally:
             closed.append(True)
 
-    run = callbacks.run("clip.mp4", "", steps=job)
+    run = started("clip.mp4", "", steps=job)
     next(run), next(run)
     assert not closed
     run.close()
@@ -104,7 +150,7 @@ def test_stopping_a_run_closes_the_job():
 
 def test_run_ends_at_its_deadline(monkeypatch):
     monkeypatch.setattr(callbacks, "DEADLINE_SECONDS", -1.0)
-    shown = settle(callbacks.run("clip.mp4", "", steps=steps))
+    shown = settle(started("clip.mp4", "", steps=steps))
     assert "given up" in shown["strip"]["message"]
     with pytest.raises(ValueError, match="given up"):
         callbacks.summarise("clip.mp4", "", steps=steps)
@@ -118,7 +164,7 @@ def test_run_ends_at_its_deadline(monkeypatch):
     ],
 )  # fmt: skip
 def test_settings_of_the_wrong_kind_are_refused(setting, value):
-    shown = settle(callbacks.run("clip.mp4", "", steps=steps, **{setting: value}))
+    shown = settle(started("clip.mp4", "", steps=steps, **{setting: value}))
     assert shown["strip"]["message"].startswith(f"{setting} cannot be used")
 
 
@@ -129,7 +175,7 @@ def test_settings_arrive_typed():
         arrived.update(settings)
         return iter(())
 
-    list(callbacks.run("c.mp4", "", steps=job, keep_every=4.0, max_frames=64.0, coupling=1.0, encoder=" "))
+    list(started("c.mp4", "", steps=job, keep_every=4.0, max_frames=64.0, coupling=1.0, encoder=" "))
     assert arrived == {"keep_every": 4, "max_frames": 64, "coupling": 1.0, "encoder": "bundled"}
     assert isinstance(arrived["keep_every"], int)
     assert isinstance(arrived["coupling"], float)
@@ -138,7 +184,7 @@ def test_settings_arrive_typed():
 def test_long_query_is_refused_by_the_library_itself():
     from slap_core.analysis import analyse_steps
 
-    shown = settle(callbacks.run("clip.mp4", "x" * 10_000, steps=analyse_steps))
+    shown = settle(started("clip.mp4", "x" * 10_000, steps=analyse_steps))
     assert "10,000 characters" in shown["strip"]["message"]
 
 

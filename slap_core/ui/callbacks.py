@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from slap_core.ui import takeaway
 from slap_core.views.titles import PROMISES, TITLES
 
 __all__ = ["DEADLINE_SECONDS", "STAGES", "blank", "run", "summarise"]
@@ -24,6 +25,9 @@ DEADLINE_SECONDS = 900.0
 
 STAGES = ("decode", "encode", "solve", "map", "scan", "slots", "objects", "UMAP")
 """What the person sees of the eight stages, in their order."""
+
+USUAL_SECONDS = (0.6, 0.8, 0.2, 0.2, 2.0, 0.2, 0.8, 1.6)
+"""How long they take for a bundled example on two cores: by what a run has taken so far, it tells what is left."""
 
 DOING = (
     "Reading the frames",
@@ -49,43 +53,63 @@ def blank(name: str, state: str = "empty", message: str = "", *, run: str = "") 
     return json.dumps({**view, "headline": "", "caption": "", "description": "", "notes": []})
 
 
-def run(video: str | None, query: str | None, *, steps: Steps, **settings: object) -> Iterator[dict[str, str]]:
-    """What changes on the page, step by step: JSON by the names of the views, and "status".
+def run(
+    video: str | None, query: str | None, *, steps: Steps, publish: takeaway.Publish, **settings: object
+) -> Iterator[dict[str, str]]:
+    """What changes on the page, step by step: JSON by the names of the views, "status" and "takeaway".
 
     Args:
         video: path of the uploaded video.
         query: what to look for, in words.
         steps: yields the stages and `Progress`.
+        publish: takes the files that a person may take away to where the browser may fetch them.
         **settings: fields of `Settings`.
     """
     ticket = uuid.uuid4().hex
     progress = _Progress(ticket)
     waiting = dict.fromkeys(TITLES)
-    yield {name: blank(name, "loading", run=ticket) for name in waiting} | {"status": progress.json()}
+    yield {name: blank(name, "loading", run=ticket) for name in waiting} | {
+        "status": progress.json(),
+        "takeaway": takeaway.waiting("loading", run=ticket),
+    }
     try:
         if not video:
             raise ValueError("There is no video yet: upload one, or choose an example.")
-        from slap_core.stages import Progress  # late: the page is up before torch is
+        from slap_core.analysis import Collector  # late: the page is up before torch is
+        from slap_core.stages import Progress, Settings
         from slap_core.views import figures
 
-        found = figures.Found()
-        with contextlib.closing(steps(video, query, **_typed(settings))) as job:
+        settings = _typed(settings)
+        chosen = Settings(**settings)
+        found, collector = figures.Found(chosen), Collector(chosen)
+        with contextlib.closing(steps(video, query, **settings)) as job:
             for step in job:
                 if isinstance(step, Progress):
                     progress.fraction = step.fraction
                     changed = {}
                 else:
+                    collector.add(step)
                     changed = _views(figures.update(found, step), ticket)
                     progress.advance()
                     for name in changed:
                         waiting.pop(name, None)
                 yield changed | {"status": progress.json()}
                 progress.check_deadline()
+        yield {"takeaway": _files(collector, publish, ticket)}
     except ValueError as error:
         yield _failed(waiting, str(error), progress)
     except Exception:
         log.exception("A run failed")
         yield _failed(waiting, UNEXPECTED, progress)
+
+
+def _files(collector: Any, publish: takeaway.Publish, ticket: str) -> str:
+    """A disk that is full takes away the files, not the figures."""
+    try:
+        return takeaway.offer(collector.analysis(), publish, run=ticket)
+    except OSError:
+        log.exception("The files to take away could not be written")
+        return takeaway.waiting("failed", run=ticket)
 
 
 def summarise(video: str | None, query: str | None, *, steps: Steps, **settings: object) -> dict[str, Any]:
@@ -128,6 +152,17 @@ class _Progress:
     def check_deadline(self) -> None:
         _check_deadline(self._start)
 
+    def _left(self) -> str:
+        """In words, how long it will still take; nothing while it is not known, or hardly anything is left."""
+        done = len(self._seconds)
+        if done < 2:
+            return ""
+        usual = sum(USUAL_SECONDS[:done]) + self.fraction * USUAL_SECONDS[done]
+        left = (sum(USUAL_SECONDS) - usual) * (time.monotonic() - self._start) / usual
+        if left < 3:
+            return ""
+        return f" about {left:.0f} s left" if left < 10 else f" about {5 * round(left / 5)} s left"
+
     def json(self, failure: str = "") -> str:
         done = len(self._seconds)
         finished = done >= len(STAGES)
@@ -142,7 +177,7 @@ class _Progress:
             sentence = f"Done in {self._last - self._start:.3g} s."
         else:
             share = f": {100 * self.fraction:.0f} %" if self.fraction > 0 else ""
-            sentence = f"{DOING[done]}{share} …"
+            sentence = f"{DOING[done]}{share} …{self._left()}"
         state = "failed" if failure else "ready" if finished else "loading"
         fraction = 0.0 if failure or finished else self.fraction
         return json.dumps(
@@ -189,4 +224,7 @@ def _failed(waiting: dict[str, None], sentence: str, progress: _Progress) -> dic
         name: blank(name, "failed", message, run=uuid.uuid4().hex)
         for name, message in zip(waiting, messages, strict=False)
     }
-    return views | {"status": progress.json(failure=sentence)}
+    return views | {
+        "status": progress.json(failure=sentence),
+        "takeaway": takeaway.waiting("failed", run=uuid.uuid4().hex),
+    }

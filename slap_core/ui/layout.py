@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from slap_core.pretrained import chosen_coupling
-from slap_core.ui import callbacks
+from slap_core.ui import callbacks, takeaway
 from slap_core.ui.findings import findings
 from slap_core.ui.learn import learn_place
 from slap_core.ui.places import bar
@@ -70,6 +70,12 @@ def build_page(*, steps: callbacks.Steps, examples: pathlib.Path, figures: pathl
                 inputs, buttons, gallery = _controls(clips)
             with gr.Column(scale=3, min_width=320, elem_id="views"):
                 shown = _views()
+        gr.HTML(
+            '<div class="slap-compare"></div>',
+            elem_id="compare",
+            apply_default_css=False,
+            js_on_load="slap.mountCompare(element)",
+        )
         findings(figures)
         _wire(page, inputs, buttons, gallery, shown, clips, steps)
     tunnel_place(page)
@@ -170,7 +176,14 @@ def _views() -> dict[str, gr.HTML]:
         )
         for name in TITLES
     }
-    return {"status": status, **views}
+    files = gr.HTML(
+        takeaway.waiting("empty"),
+        elem_id="takeaway",
+        apply_default_css=False,
+        html_template='<div class="slap-takeaway"></div>',
+        js_on_load="slap.mountTakeaway(element, props, watch)",
+    )
+    return {"status": status, **views, "takeaway": files}
 
 
 def _wire(
@@ -184,11 +197,12 @@ def _wire(
 ) -> None:
     names, private = list(inputs), {"api_visibility": "private"}
     run, stop = buttons["run"], buttons["stop"]
+    publish = shown["takeaway"].move_resource_to_block_cache
 
     def start(*values: object) -> Iterator[dict[Any, Any]]:
         arguments = dict(zip(names, values, strict=True))
         first = {run: gr.Button(interactive=False), stop: gr.Button(interactive=True)}
-        for changes in callbacks.run(steps=steps, **arguments):
+        for changes in callbacks.run(steps=steps, publish=publish, **arguments):
             yield {shown[name]: value for name, value in changes.items()} | first
             first = {}
         yield {run: gr.Button(interactive=True), stop: gr.Button(interactive=False)}
@@ -209,7 +223,7 @@ def _wire(
     event = gr.on(
         [run.click, inputs["query"].submit],
         start, list(inputs.values()), everything, show_progress="hidden", trigger_mode="multiple",
-        js="(...values) => { slap.queued(); return values; }", **private,
+        js="(...values) => { slap.queued(values); return values; }", **private,
     )  # fmt: skip
     event.failure(None, js="() => slap.refused()", **private)
     # The buttons change in the browser: the server's answer to a cancel can come after the next run has begun.
@@ -231,4 +245,5 @@ def _wire(
         api_description="Recover the dropped frames of a video in latent space. Returns settings, versions, drift of "
         "every method, lambda*, the scan over lambda and the certificate.",
     )
-    page.load(None, js="() => slap.opened()", **private)
+    given = list(inputs.values())
+    page.load(None, given, given, js="(...values) => slap.opened(values)", **private)

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from slap_core.ui import learn
+from slap_core.ui import learn, precomputed
 from slap_core.ui.layout import UPLOAD_MEGABYTES
 from slap_core.ui.theme import theme
 from slap_core.views import browser
@@ -19,12 +19,12 @@ log = logging.getLogger(__name__)
 
 STATIC = pathlib.Path(__file__).parent / "static"
 STYLES = ("page", "tunnel", "learn")
-SCRIPTS = ("page", "tunnel", *learn.SCRIPTS)
+SCRIPTS = ("keep", "takeaway", "compare", "page", "tunnel", *learn.SCRIPTS)
 """Of all places, in the order in which they are read."""
 
 
 def launch_settings(examples: pathlib.Path, figures: pathlib.Path, *, private: pathlib.Path) -> dict[str, Any]:
-    """Arguments of `Blocks.launch`; what the browser may fetch is plotly's library, the lesson's clip, and two folders.
+    """Arguments of `Blocks.launch`; the browser may fetch plotly's library, what was made beforehand, two folders.
 
     Args:
         examples: folder of the bundled clips.
@@ -32,7 +32,7 @@ def launch_settings(examples: pathlib.Path, figures: pathlib.Path, *, private: p
         private: folder of the program, from which nothing but these two may be served.
     """
     library = browser.plotly_library()
-    gr.set_static_paths([library, examples, figures, learn.CLIP])
+    gr.set_static_paths([library, examples, figures, learn.CLIP, precomputed.SAMPLE])
     program = [path for path in private.resolve().iterdir() if path.name != "assets"]
     return {
         "theme": theme(),
@@ -54,7 +54,7 @@ def _head(library: pathlib.Path) -> str:
     script = browser.script() + "".join(_read(f"{name}.js") for name in SCRIPTS)
     metas = "".join(
         f"<meta name='slap-{name}' content='{html.escape(f'gradio_api/file={file.as_posix()}')}'>"
-        for name, file in (("plotly", library), ("lesson", learn.CLIP))
+        for name, file in (("plotly", library), ("lesson", learn.CLIP), ("sample", precomputed.SAMPLE))
     )
     return f"{metas}\n<style>\n{style}\n</style>\n<script>\n{script}\n</script>"
 

@@ -97,7 +97,8 @@ class Watch:
 @pytest.fixture
 def page(browser, address) -> Iterator[object]:
     """A fresh tab on the page; `page.watch` records requests to elsewhere (which are aborted) and console errors."""
-    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    tab = context.new_page()
     tab.set_default_timeout(180_000)
     tab.watch = Watch()
 
@@ -114,6 +115,6 @@ def page(browser, address) -> Iterator[object]:
     tab.on("pageerror", lambda error: tab.watch.errors.append(str(error)))
     tab.on("dialog", lambda dialog: (tab.watch.errors.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     tab.goto(address)
-    tab.wait_for_selector("#view-certificate[data-state=empty]")
+    tab.wait_for_selector("#view-certificate[data-state=sample]")
     yield tab
-    tab.close()
+    context.close()

@@ -67,7 +67,7 @@
     show();
   };
 
-  const say = (sentence, state = "empty") => slap.status?.({ state, stages: [], sentence });
+  const say = (slap.say = (sentence, state = "empty") => slap.status?.({ state, stages: [], sentence }));
 
   function replaceWaiting(state, message) {
     slap.views.forEach((view, host) => {
@@ -87,7 +87,8 @@
   let stoppedRun = null;
   let stopTime = -Infinity;
 
-  slap.queued = () => {
+  slap.queued = (values) => {
+    slap.keep.asked(values);
     stopped = heard = false;
     asked += 1;
     say("Waiting for a free place …", "loading");
@@ -121,8 +122,9 @@
   };
 
   /* Gradio's dark theme is a class on the body. Plotly's library is fetched while the person still reads. */
-  slap.opened = () => {
+  slap.opened = async (values) => {
     new MutationObserver(slap.redraw).observe(document.body, { attributes: true, attributeFilter: ["class"] });
     slap.plotly(slap.plotlyUrl).catch(() => {}); // whoever needs it says so
+    return slap.keep.restored(values);
   };
 })();

@@ -7,7 +7,8 @@ an analysis; `update` those that one new stage changes, for a page that fills in
 import dataclasses
 from collections.abc import Iterable
 
-from slap_core.stages import Analysis, Decoded, Encoded, Projected, Scanned, Slotted, Solved, Stage, Tracked
+from slap_core.provenance import provenance
+from slap_core.stages import Analysis, Decoded, Encoded, Projected, Scanned, Settings, Slotted, Solved, Stage, Tracked
 from slap_core.views.figures import certificate, energies, latent_map, objects, resonance, slots, strip
 from slap_core.views.figures.view import Table, View, plain
 from slap_core.views.titles import TITLES
@@ -19,6 +20,8 @@ __all__ = ["Found", "Table", "View", "build", "plain", "update"]
 class Found:
     """The stages that have come so far."""
 
+    settings: Settings | None = None
+    """Of the run; where they are known, views say where they come from."""
     decoded: Decoded | None = None
     encoded: Encoded | None = None
     solved: Solved | None = None
@@ -35,6 +38,14 @@ class Found:
 def update(found: Found, stage: Stage) -> dict[str, View]:
     """The views, by name, that `stage` makes or changes; `found` takes the stage in."""
     found.add(stage)
+    views, decoded, encoded = _views(found, stage), found.decoded, found.encoded
+    if found.settings is None or decoded is None:
+        return views
+    source = provenance(found.settings, decoded.clip.name, encoded.prompt if encoded else "")
+    return {name: dataclasses.replace(view, provenance=source) for name, view in views.items()}
+
+
+def _views(found: Found, stage: Stage) -> dict[str, View]:
     decoded, encoded, solved = found.decoded, found.encoded, found.solved
     match stage:
         case Decoded() | Encoded() if decoded:
@@ -62,11 +73,12 @@ def update(found: Found, stage: Stage) -> dict[str, View]:
 
 def build(source: Analysis | Iterable[Stage]) -> dict[str, View]:
     """All views of an analysis, or of the stages that there are, by name in the order of the page."""
+    found, views = Found(), {}
     if isinstance(source, Analysis):
+        found.settings = source.settings
         # The later of the two maps is the one to show.
         maps = [source.maps[method] for method in ("PCA", "UMAP") if method in source.maps][-1:]
         source = [source.decoded, source.encoded, source.solved, *maps, source.scanned, source.slotted, source.tracked]
-    found, views = Found(), {}
     for stage in source:
         views |= update(found, stage)
     return {name: views[name] for name in TITLES if name in views}

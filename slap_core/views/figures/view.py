@@ -56,6 +56,8 @@ class View:
     figure: go.Figure | None = None
     data: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     table: Table | None = None
+    provenance: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Where it comes from, by heading (see `slap_core.provenance`)."""
     run: str = ""
     """Which run made it: to the page, equal results of two runs are two events."""
 

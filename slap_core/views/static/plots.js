@@ -28,9 +28,13 @@
     showSendToCloud: false,
     scrollZoom: false,
     doubleClick: "reset",
-    modeBarButtonsToRemove: ["autoScale2d"],
-    toImageButtonOptions: { format: "svg", filename: "slap" },
+    modeBarButtonsToRemove: ["autoScale2d", "toImage"],
   };
+  const save = (Plotly, format, icon, name) => ({
+    name: `Save as ${format.toUpperCase()}`,
+    icon: Plotly.Icons[icon],
+    click: (div) => Plotly.downloadImage(div, { format, filename: `slap-${name}`, scale: format === "png" ? 3 : 1 }),
+  });
 
   slap.drawPlot = async (div, view) => {
     const Plotly = await slap.plotly(slap.plotlyUrl);
@@ -40,11 +44,16 @@
     const narrow = div.clientWidth < 480;
     if (narrow) layout.font.size = 11;
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const plain = view.name === "map" ? CONFIG : { ...CONFIG, modeBarButtonsToRemove: [...CONFIG.modeBarButtonsToRemove, "lasso2d", "select2d"] };
+    const choosing = view.name === "map" && !view.apart ? [] : ["lasso2d", "select2d"];
+    const plain = {
+      ...CONFIG,
+      modeBarButtonsToAdd: [save(Plotly, "png", "camera", view.name), save(Plotly, "svg", "disk", view.name)],
+      modeBarButtonsToRemove: [...CONFIG.modeBarButtonsToRemove, ...choosing],
+    };
     await Plotly.react(div, data, { ...layout, transition: { duration: still ? 0 : 150 } }, plain);
     const first = !div.slapLinked;
     div.slapLinked = true;
-    LINKS[view.name]?.(div, Plotly, view, first);
+    if (!view.apart) LINKS[view.name]?.(div, Plotly, view, first);
   };
 
   /* What each figure does for the others, after it has been drawn. */

@@ -88,7 +88,10 @@
     part.description = make("p");
     part.description.id = id;
     part.about.append(part.description);
-    root.append(part.title, part.headline, part.notes, part.waiting, part.body, part.table, part.caption, part.about);
+    part.source = make("details", "slap-about");
+    part.source.append(make("summary", "", "Where this figure comes from"), make("dl", "slap-source"));
+    root.append(part.title, part.headline, part.notes, part.waiting, part.body, part.table, part.caption);
+    root.append(part.about, part.source);
     inside.replaceChildren(root);
     return part;
   }
@@ -124,13 +127,20 @@
     }
   }
 
+  function source(fold, provenance) {
+    const lines = Object.entries(provenance || {});
+    fold.hidden = !lines.length;
+    fold.lastElementChild.replaceChildren(...lines.flatMap(([name, text]) => [make("dt", "", name), make("dd", "", text)]));
+  }
+
   slap.render = (host, view, inside = host) => {
     if (!host.slapParts || !host.contains(host.slapParts.root)) host.slapParts = skeleton(host, view, inside);
     const part = host.slapParts;
     const ready = view.state === "ready";
     slap.views.set(host, view);
-    if (!ready) host.dataset.state = view.state;
-    const drawable = ready && (view.figure || slap.draw[view.name]);
+    const state = ready && view.sample ? "sample" : view.state; // computed beforehand: see keep.js
+    if (!ready) host.dataset.state = state;
+    const drawable = ready && (view.figure || (slap.draw[view.name] && !view.apart));
     part.headline.textContent = view.headline;
     part.notes.replaceChildren(...(view.notes || []).map((note) => make("li", "", note)));
     part.message.textContent = view.message;
@@ -142,11 +152,12 @@
     part.description.textContent = view.description;
     part.about.hidden = !(ready && view.description && view.description !== view.headline);
     table(part.table, ready ? view.table : null);
-    if (ready && slap.draw[view.name]) slap.draw[view.name](part.extra, view, part);
+    source(part.source, ready ? view.provenance : null);
+    if (ready && slap.draw[view.name] && !view.apart) slap.draw[view.name](part.extra, view, part);
     const drawn = ready && view.figure ? slap.drawPlot(part.plot, view) : Promise.resolve();
     return drawn.then(
       () => {
-        if (slap.views.get(host) === view) host.dataset.state = view.state;
+        if (slap.views.get(host) === view) host.dataset.state = state;
       },
       (error) => {
         part.message.textContent = `This figure could not be drawn: ${error.message}`;

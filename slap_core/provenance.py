@@ -1,0 +1,76 @@
+"""Where a result comes from: the command that makes it again, the seed, the versions, the networks.
+
+It stands behind every figure of the page and of the report, and in summary.json.
+"""
+
+import dataclasses
+import functools
+import importlib.metadata
+import platform
+import shlex
+
+from slap_core.cards import load_card
+from slap_core.pretrained import weights_folder
+from slap_core.stages import Settings
+
+__all__ = ["command", "networks", "provenance", "versions"]
+
+PACKAGES = ("torch", "open_clip_torch", "umap-learn", "plotly", "av", "decord", "gradio")
+NETWORKS = ("encoder", "potential", "potential_through_solver", "slots")
+"""Folders of the shipped networks that the main job uses."""
+
+
+def command(settings: Settings, video: str, query: str) -> str:
+    """The command line that makes the result again; settings that are as they are by default are left out.
+
+    Args:
+        settings: of the run.
+        video: name of the file, without its folder: where it lay is nobody's business.
+        query: in words, "" for none.
+    """
+    words = ["python", "-m", "slap_core", "analyse", video, *(["--query", query] if query else [])]
+    for field in dataclasses.fields(Settings):
+        value = getattr(settings, field.name)
+        if value == field.default:
+            continue
+        parts = value if isinstance(value, tuple) else [value]
+        words += [f"--{field.name.replace('_', '-')}", *map(str, parts)]
+    return shlex.join([*words, "--out", "report"])
+
+
+def versions() -> dict[str, str]:
+    """Python's version and those of the packages that a result depends on, as far as they are installed."""
+    from slap_core import __version__
+
+    found = {"python": platform.python_version(), "slap-core": __version__}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@functools.cache
+def networks() -> dict[str, str]:
+    """The SHA-256 of the weights of each shipped network that the main job uses."""
+    cards = {name: load_card(weights_folder(name))["sha256"] for name in NETWORKS}
+    return {
+        name: next(digest for file, digest in hashes.items() if file.endswith(".safetensors"))
+        for name, hashes in cards.items()
+    }
+
+
+def provenance(settings: Settings, video: str, query: str) -> dict[str, str]:
+    """The same in words, by heading.
+
+    Args: as of `command`.
+    """
+    return {
+        "Command": command(settings, video, query),
+        "Seed": f"{settings.seed}: of the map, and of the noise that slots start from",
+        "Encoder": settings.encoder,
+        "Shipped networks": ", ".join(f"{name} {digest[:8]}" for name, digest in networks().items())
+        + " (SHA-256 of their weights)",
+        "Versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
+    }
