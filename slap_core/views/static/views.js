@@ -77,7 +77,7 @@
     part.waiting.append(sketch(view.name), part.message);
     part.body = make("div", "slap-body");
     part.plot = make("div", "slap-plot");
-    part.plot.setAttribute("role", "img");
+    part.plot.setAttribute("role", "figure"); // no "img": plotly's buttons stand inside
     part.plot.setAttribute("aria-labelledby", id);
     part.extra = make("div", "slap-extra");
     part.body.append(part.plot, part.extra);
