@@ -13,6 +13,7 @@ import torch
 from slap_core import LeastAction
 from slap_core.types import Latents
 from slap_core.ui import learn, lesson_clip
+from slap_core.ui.lesson_steps import STEPS
 
 PHYSICS = pathlib.Path(learn.__file__).parent / "static" / "learn_physics.js"
 G = 9.81
@@ -154,6 +155,20 @@ def test_first_conjugate_point_and_saddle_of_the_pendulum(coupling):
     assert found["discrete"] == pytest.approx(4 * 16**2 * math.sin(math.pi / 32) ** 2)
 
 
+@pytest.mark.parametrize(("coupling", "paths"), [(5.0, 1), (20.0, 3), (38.0, 3), (42.0, 5), (60.0, 5)])
+def test_two_more_paths_obey_the_equation_beyond_each_conjugate_point(coupling, paths):
+    """What the fourth step says, 2 index + 1, counted by shooting from the first anchor at every speed."""
+    found = js(
+        "const times = p.grid(15, 1); const problem = {mass: 1, coupling, potential: p.POTENTIALS.pendulum};"
+        "const index = p.morseIndex(times, p.straight(times, 0, 0), problem);"
+        "const arrival = (v) => p.fly((_, z) => -coupling * Math.sin(z), 0, v, 1, 400)[400][1];"
+        "let crossings = 0; for (let v = -39.95; v < 40; v += 0.1) crossings += arrival(v) * arrival(v + 0.1) < 0;"
+        "return [2 * index + 1, crossings, p.minima(times, 0, 0, problem).length];",
+        coupling=coupling,
+    )
+    assert found == [paths, paths, 1 if paths == 1 else 2]
+
+
 def test_starts_end_in_one_path_below_the_conjugate_point_and_in_two_beyond():
     count = (
         "return p.minima(p.grid(15, 1), 0, 0, {mass: 1, coupling, potential: p.POTENTIALS.pendulum})"
@@ -224,10 +239,12 @@ def test_kept_clip_is_small_and_whole():
 
 
 def test_every_step_teaches_its_terms_and_offers_three_predictions():
-    assert [step.name for step in learn.STEPS] == ["line", "ball", "race", "turn", "clip"]
-    for step in learn.STEPS:
+    assert [step.name for step in STEPS] == ["line", "ball", "race", "turn", "clip"]
+    for step in STEPS:
         assert len(step.choices) == 3
         assert len(step.terms) >= 3
         assert step.equation.startswith("$$")
+        assert "$" not in step.plain
+        assert "\\" not in step.plain
         assert "Drawn:" in step.caption
         assert "Try:" in step.caption

@@ -27,11 +27,11 @@
     return lines;
   }
 
-  function picture(host, data, state, look) {
-    const root = svg("svg", {
-      class: "learn-stage learn-sphere", height: HEIGHT, role: "application", tabindex: 0,
-      "aria-label": "The sphere of latents with the paths through the gap; arrow keys turn it",
-    });
+  function picture(host, data, state, look, tell) {
+    const root = svg("svg", { class: "learn-stage learn-sphere", height: HEIGHT, role: "application", tabindex: 0 });
+    const describe = learn.described(root, "The sphere of latents with the paths through the gap; arrow keys turn it");
+    const front = svg("g");
+    root.append(front);
     host.append(root);
     const lines = graticule();
     let width = 0;
@@ -62,11 +62,13 @@
     const ring = "M-8 0a8 8 0 1 0 16 0a8 8 0 1 0 -16 0";
     const dot = "M-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0";
     const diamond = "M0 -6L6 0L0 6L-6 0Z";
+    const degrees = (angle) => `${Math.round((angle * 180) / Math.PI)}°`;
     const redraw = () => {
+      describe(tell(`Turned by ${degrees(state.view[0])} sideways and ${degrees(state.view[1])} up.`));
       if (!width) return;
       const last = data.truth.length - 1;
       const star = data.query.map((v) => v / Math.hypot(...data.query));
-      root.replaceChildren(
+      front.replaceChildren(
         ...lines.map((rows) => path(rows, "rule", true)),
         path(data.paths[0], "straight"),
         ...(state.revealed ? [path(data.truth, "truth")] : []),
@@ -108,6 +110,8 @@
       x: { range: [0, data.couplings[data.couplings.length - 1]], label: "λ" },
       y: { range: [0, Math.max(...data.drift) * 1.05], label: "mean drift" },
       label: "Mean drift of the recovered frames over λ",
+      tell: () => `At λ = ${figure(data.couplings[state.index])} the mean drift is ${figure(data.drift[state.index])}; SLERP's is `
+        + `${figure(data.drift[0])}, and at the strongest pull it is ${figure(data.drift[data.drift.length - 1])}.`,
       draw: () => [
         { line: [[0, data.drift[0]], [data.couplings[data.couplings.length - 1], data.drift[0]]], className: "straight" },
         { line: data.couplings.map((c, i) => [c, data.drift[i]]), className: "slap" },
@@ -139,22 +143,33 @@
       if (frames) frames.input.value = frame;
       redraw();
     };
-    const redraw = picture(lab.picture, data, state, (frame) => look(frame));
+    const apart = (a, b) => Math.hypot(...a.map((v, c) => v - b[c]));
+    const bend = (i) => Math.max(...data.recovered[i].map((point, k) => apart(point, data.recovered[0][k])));
+    const tell = (turning) => {
+      const i = state.index;
+      const course = i === 0
+        ? `SLERP, an arc of ${figure(data.angle)} rad between two anchors, with ${last - 1} recovered frames on it`
+        : `at λ = ${figure(data.couplings[i])} the recovered frames leave SLERP's arc by up to ${figure(bend(i))}, towards the query`;
+      return `Drawn: ${course}.${state.revealed ? " The true frames are drawn, too." : ""} ${turning}`;
+    };
+    const redraw = picture(lab.picture, data, state, (frame) => look(frame), tell);
     lab.picture.append(card);
     let curve = null;
     const told = () => {
       const i = state.index;
       lab.numbers({
-        "T": `${figure(data.kinetic[i])} rad²/T`,
-        "∑ w P": figure(data.pull[i]),
-        "S = T − λ ∑ w P": figure(data.action[i]),
+        "T": `${figure(data.kinetic[i])} rad²/gap`,
+        "∑ w P": `${figure(data.pull[i])} gap`,
+        "S = T − λ ∑ w P": `${figure(data.action[i])} rad²/gap`,
         "mean drift": state.revealed ? figure(data.drift[i]) : "after your check",
       });
       lab.says(() => {
         const pulled = i === 0
           ? `λ = 0: the path is SLERP, the great circle between the anchors, ${figure(data.angle)} rad long.`
           : `λ = ${figure(data.couplings[i])}: the path bends towards “${data.words}”.`;
-        const drift = state.revealed ? ` Its mean drift from the true frames is ${figure(data.drift[i])}; SLERP's is ${figure(data.drift[0])}.` : "";
+        const drift = state.revealed
+          ? ` Its mean drift from the true frames is ${figure(data.drift[i])}; SLERP's is ${figure(data.drift[0])}.`
+          : "";
         return pulled + (data.converged[i] ? "" : " It has not converged.") + drift;
       });
       curve?.redraw();
@@ -183,40 +198,42 @@
     });
     look(state.frame);
     told();
-    return (chosen) => {
-      state.revealed = true;
-      curve ||= chart(lab.picture, data, state);
-      const best = data.drift.indexOf(Math.min(...data.drift));
+    const best = data.drift.indexOf(Math.min(...data.drift));
+    const answer = () => {
       const outcome = best === 0 ? "worse" : best === data.drift.length - 1 ? "better" : "between";
-      slider.set(best);
-      redraw();
       const [none, least, most] = [0, best, data.drift.length - 1].map((i) => figure(data.drift[i]));
       const gain = figure(100 * (1 - data.drift[best] / data.drift[0]));
       return {
-        right: chosen === outcome,
+        value: outcome,
         sentence: `Mean drift: ${none} for SLERP, ${least} at λ = ${figure(data.couplings[best])} (${gain} % less), ${most} at `
-          + `λ = ${figure(data.couplings[most === none ? 0 : data.couplings.length - 1])}. The true frames are drawn now. We know `
-          + "this best λ only because we took the frames away ourselves.",
+          + `λ = ${figure(data.couplings[data.couplings.length - 1])}. We know this best λ only because we took the frames away `
+          + "ourselves.",
       };
     };
+    const reveal = () => {
+      state.revealed = true;
+      curve ||= chart(lab.picture, data, state);
+      slider.set(best);
+      redraw();
+      return "The true frames are drawn now.";
+    };
+    return { answer, reveal, data };
   }
 
   learn.steps.clip = (lab) => {
-    let check = null;
+    const step = { answer: () => null };
     const address = document.querySelector("meta[name='slap-lesson']").content;
     lab.picture.append(make("p", "learn-waiting", "Fetching the clip …"));
     fetch(address)
       .then((answer) => (answer.ok ? answer.json() : Promise.reject(new Error(`${answer.status}`))))
       .then((data) => {
         lab.picture.replaceChildren();
-        check = lesson(lab, data);
+        Object.assign(step, lesson(lab, data));
       })
       .catch(() => {
         lab.picture.firstChild.textContent =
           "The clip's file is missing on this server: run python -m slap_core.ui.lesson_clip there, and open the page again.";
       });
-    return {
-      check: (chosen) => check?.(chosen) ?? { right: false, sentence: "The clip is not here, so nothing can be checked." },
-    };
+    return step;
   };
 })();

@@ -1,11 +1,11 @@
-/* The lesson's steps on a line: the cheapest way across, the thrown ball, and the race of two descents. */
+/* The lesson's first steps, on a line: the cheapest way across, and the thrown ball. */
 (() => {
   "use strict";
   const { learn } = window.slap;
-  const { physics: p, figure, points } = learn;
+  const { physics: p, figure, points, heights } = learn;
   const WOBBLE = [0.5, -0.62, 0.28, 0.74, -0.34, -0.7, 0.46, 0.3, -0.55]; // of the first path, as shares of the picture
 
-  const wobbly = (times, from, to, size) =>
+  learn.wobbly = (times, from, to, size) =>
     p.straight(times, from, to).map((z, i, { length }) => (i && i < length - 1 ? z + size * WOBBLE[(i - 1) % 9] : z));
 
   /* A path that the hand drags and that relaxes; `told` is called after every change. */
@@ -36,7 +36,7 @@
     };
   };
 
-  const rings = (times, path) =>
+  learn.rings = (times, path) =>
     [0, path.length - 1].map((i) => ({ at: [times[i], path[i]], shape: "ring", size: 9, className: "anchor" }));
 
   learn.steps.line = (lab) => {
@@ -48,34 +48,38 @@
     const rivals = { ahead: shaped((t) => t * (2 - t)), steady: straight, late: shaped((t) => t * t) };
     const cost = (path) => p.action(times, path, problem);
     const least = cost(straight);
-    const first = wobbly(times, from, to, 0.42);
+    const first = learn.wobbly(times, from, to, 0.42);
     const state = { times, path: first };
     const stage = learn.stage(lab.picture, {
       height: 320,
       x: { range: [0, 1], label: "time, in gaps" },
       y: { range: [-0.3, 1.3], label: "place z, rad" },
       label: "A path of seven frames between two anchors; every frame can be moved up and down",
+      tell: () => `Anchors at ${figure(from)} and ${figure(to)} rad. The frames between stand at ${heights(state.path, "rad")}.`
+        + (lab.checked ? " Drawn with it: the straight line, a path that runs ahead, above it, and one that waits, below." : ""),
       draw: () => [
         ...(lab.checked
           ? [
               { line: points(times, straight), className: "straight is-under" },
               ...["ahead", "late"].map((name) => ({ line: points(times, rivals[name]), className: "plain" })),
+              { at: [0.5, rivals.ahead[4]], text: "runs ahead", className: "note", shift: [-8, -10], anchor: "end" },
+              { at: [0.5, rivals.late[4]], text: "waits", className: "note", shift: [8, 20] },
             ]
           : []),
         { line: points(times, state.path), className: "slap" },
-        ...rings(times, state.path),
+        ...learn.rings(times, state.path),
       ],
     });
     const told = () => {
       stage.redraw();
       const now = cost(state.path);
       const above = now / least - 1;
-      lab.numbers({ "S = T, yours": `${figure(now)} rad²/T`, "above the least": `${figure(100 * above)} %` });
+      lab.numbers({ "S = T, yours": `${figure(now)} rad²/gap`, "above the least": `${figure(100 * above)} %` });
       lab.says(() => {
         const far = p.largest(state.path.map((z, i) => z - straight[i]));
         return far < 1e-3
-          ? `The path is straight. Its action is ${figure(now)} rad²/T, the least there is.`
-          : `The path is up to ${figure(far)} rad off the straight line; its action is ${figure(now)} rad²/T.`;
+          ? `The path is straight. Its action is ${figure(now)} rad²/gap, the least there is.`
+          : `The path is up to ${figure(far)} rad off the straight line; its action is ${figure(now)} rad²/gap.`;
       });
     };
     learn.softPath(state, () => problem, told);
@@ -84,38 +88,44 @@
     lab.button("Reset", () => state.reset(first));
     told();
     return {
-      check(chosen) {
-        stage.redraw();
+      answer() {
         const costs = Object.entries(rivals).map(([name, path]) => [name, cost(path)]);
         const best = costs.reduce((a, b) => (b[1] < a[1] ? b : a))[0];
         const of = Object.fromEntries(costs.map(([name, value]) => [name, figure(value)]));
         return {
-          right: chosen === best,
-          sentence: `Running ahead costs ${of.ahead}, waiting ${of.late}, the same speed all the time ${of.steady} rad²/T: `
-            + "what haste costs more, slowness never saves in full, because cost grows with the square. "
-            + `Your path stands at ${figure(cost(state.path))}. All three are drawn now, the straight one in blue.`,
+          value: best,
+          sentence: `Running ahead costs ${of.ahead}, waiting ${of.late}, the same speed all the time ${of.steady} rad²/gap: `
+            + "what the hurried part costs more, the slow part never saves in full, because cost grows with the square of speed.",
         };
+      },
+      reveal() {
+        state.finish?.();
+        stage.redraw();
+        return `Your path stands at ${figure(cost(state.path))}. All three are drawn now, the straight one in blue.`;
       },
     };
   };
 
   learn.steps.ball = (lab) => {
+    const HEIGHTS = ["0.61", "1.23", "2.45"]; // the predictions
     const times = p.grid(9, 1);
     const problem = { mass: 1, coupling: 9.81, potential: p.POTENTIALS.height };
-    const first = wobbly(times, 0, 0, 0.6);
+    const first = learn.wobbly(times, 0, 0, 0.6);
     const state = { times, path: first };
     const stage = learn.stage(lab.picture, {
       height: 320,
       x: { range: [0, 1], label: "time, s" },
       y: { range: [-0.6, 2.8], label: "height z, m" },
       label: "The height of a ball over time at nine moments; each can be moved up and down",
+      tell: () => `From the hand at 0 m and back to it after 1 s. Between, the ball is at ${heights(state.path, "m")}.`
+        + (lab.checked ? ` Drawn behind it: the exact parabola, ${figure(p.ball(0, 0, 1, problem.coupling).top)} m high.` : ""),
       draw: () => {
         const exact = p.ball(0, 0, 1, problem.coupling);
         const curve = p.grid(99, 1).map((t) => [t, exact.height(t)]);
         return [
           ...(lab.checked ? [{ line: curve, className: "truth is-under" }] : []),
           { line: points(times, state.path), className: "slap" },
-          ...rings(times, state.path),
+          ...learn.rings(times, state.path),
         ];
       },
     });
@@ -156,128 +166,24 @@
     }
     told();
     return {
-      check(chosen) {
+      answer() {
         const earth = { ...problem, coupling: 9.81 };
         const fine = p.grid(199, 1);
         const flight = p.minimise(fine, p.straight(fine, 0, 0), earth).path;
         const found = Math.max(...flight);
         const lingering = flight.filter((z) => z > found / 2).length / flight.length;
-        told();
+        const nearest = HEIGHTS.reduce((a, b) => (Math.abs(b - found) < Math.abs(a - found) ? b : a));
         return {
-          right: Math.abs(Number(chosen) - found) < 0.1,
+          value: nearest,
           sentence: `On Earth the path of least action is ${figure(found)} m high in the middle, which is gτ²/8, and `
-            + `${figure(100 * lingering)} % of the time it is in the upper half: it lingers high. Your own path reached ${figure(Math.max(...state.path))} m at g = ${figure(problem.coupling)} m/s². `
-            + "The exact parabola is drawn behind it now.",
+            + `${figure(100 * lingering)} % of the time it is in the upper half: it lingers high.`,
         };
       },
-    };
-  };
-
-  learn.steps.race = (lab) => {
-    const [centre, width] = [0.9, 0.5];
-    const bound = 1 / width ** 2; // of |P''|
-    const problem = { mass: 1, coupling: 2, potential: p.bump(centre, width) };
-    const rough = (times) => wobbly(times, 0, 0.3, 0.75).map((z, i, all) => (i && i < all.length - 1 ? z + 0.2 : z));
-    let times, start, rate, racers;
-    const begin = (path) => {
-      start = path;
-      rate = p.bestRate(times, problem, bound);
-      const advance = { plain: (z) => p.descendOnce(times, z, problem, rate), string: (z) => p.relaxOnce(times, z, problem) };
-      racers = Object.fromEntries(
-        Object.entries(advance).map(([name, step]) => [name, { path, step, errors: [p.largest(p.greenStep(times, path, problem))] }]),
-      );
-    };
-    const frames = (free) => ((times = p.grid(free, 1)), begin(rough(times)));
-    const done = (racer) => racer.errors[racer.errors.length - 1] < 1e-5;
-    const advance = (racer) => {
-      if (done(racer)) return;
-      racer.path = racer.step(racer.path);
-      racer.errors.push(p.largest(p.greenStep(times, racer.path, problem)));
-    };
-    const owner = {};
-    frames(15);
-    const stage = learn.stage(lab.picture, {
-      height: 290,
-      x: { range: [0, 1], label: "time, in gaps" },
-      y: { range: [-0.6, 1.5], label: "place z, rad" },
-      label: "Two paths from the same start: plain gradient descent and the plucked-string step",
-      draw: () => [
-        { line: [[0, centre], [1, centre]], className: "query-line" },
-        { at: [0.5, centre], shape: "star", size: 9, className: "query" },
-        { line: points(times, racers.plain.path), className: "plain" },
-        { line: points(times, racers.string.path), className: "slap" },
-        ...rings(times, start),
-      ],
-    });
-    const chart = learn.stage(lab.picture, {
-      height: 190,
-      x: { range: [1, 10000], label: "steps + 1", log: true },
-      y: { range: [1e-6, 3], label: "distance from rest, rad", log: true },
-      label: "How far each path is from rest over its steps, on logarithmic axes",
-      draw: () => [
-        { line: [[1, 1e-5], [10000, 1e-5]], className: "limit" },
-        ...["plain", "string"].map((name) => ({
-          line: racers[name].errors
-            .map((error, i) => [i + 1, Math.min(3, Math.max(error, 1e-6))])
-            .filter(([n], i, all) => n < 40 || i === all.length - 1 || n % Math.ceil(n / 40) === 0),
-          className: name === "plain" ? "plain" : "slap",
-        })),
-      ],
-    });
-    const told = () => {
-      stage.redraw();
-      chart.redraw();
-      const tell = (racer) => `${figure(racer.errors.length - 1)} steps${done(racer) ? ", at rest" : ""}`;
-      lab.numbers({ "gradient descent": tell(racers.plain), "plucked string": tell(racers.string), "frames N": `${times.length - 2}` });
-      lab.says(() => `With ${times.length - 2} frames: gradient descent ${tell(racers.plain)}, plucked string ${tell(racers.string)}.`);
-    };
-    learn.nodes(stage, {
-      get: () => ({ times, path: racers.string.path }),
-      set: (index, height) => {
-        owner.halt?.();
-        begin(racers.string.path.map((z, i) => (i === index ? height : z)));
+      reveal() {
+        state.finish?.();
         told();
-      },
-      unit: "rad",
-    });
-    const both = () => Object.values(racers);
-    lab.button("One step", () => (owner.halt?.(), both().forEach(advance), told()));
-    lab.button("Run both", () =>
-      learn.animate(owner, () => {
-        const hurry = Math.max(1, Math.round(racers.plain.errors.length / 25)); // slow enough to see, never long
-        for (let n = 0; n < hurry; n += 1) advance(racers.plain);
-        advance(racers.string);
-        told();
-        return both().every(done);
-      }),
-    );
-    lab.button("Reset", () => (owner.halt?.(), begin(rough(times)), told()));
-    lab.slider("Frames N", {
-      min: 3, max: 6, step: 1, value: 4,
-      show: (power) => `${2 ** power - 1}`,
-      act: (power) => (owner.halt?.(), frames(2 ** power - 1), told()),
-    });
-    told();
-    return {
-      check(chosen) {
-        const counts = [15, 31, 63].map((free) => {
-          const grid = p.grid(free, 1);
-          const rated = p.bestRate(grid, problem, bound);
-          const steps = (one) => p.run(grid, rough(grid), problem, one).errors.length - 1;
-          return {
-            free,
-            plain: steps((z) => p.descendOnce(grid, z, problem, rated)),
-            string: steps((z) => p.relaxOnce(grid, z, problem)),
-          };
-        });
-        const growth = Math.sqrt(counts[2].plain / counts[0].plain); // per doubling
-        const nearest = ["1", "2", "4"].reduce((a, b) => (Math.abs(b - growth) < Math.abs(a - growth) ? b : a));
-        const told = counts.map((c) => `${c.free} frames: ${figure(c.plain)} against ${c.string}`).join("; ");
-        return {
-          right: chosen === nearest,
-          sentence: `Just run, gradient descent against plucked string: ${told} steps. Each doubling costs gradient descent `
-            + `${figure(growth)} times as many; the string does not notice.`,
-        };
+        return `Your own path reached ${figure(Math.max(...state.path))} m at g = ${figure(problem.coupling)} m/s². `
+          + "The exact parabola is drawn behind it now.";
       },
     };
   };
