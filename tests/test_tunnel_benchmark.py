@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import json
 import math
 import shutil
 
@@ -296,7 +297,10 @@ def test_the_command_writes_what_it_promises(tmp_path, capsys, monkeypatch):
     ways = {"true", "distractor", "absent", "generic", "all"}
     assert {(row[1], row[2]) for row in rows} == set(itertools.product(groups, ways))
     assert "## Accuracy by outcome" in capsys.readouterr().out
-    assert (tmp_path / "tunnel.json").exists()
+    record = json.loads((tmp_path / "tunnel.json").read_text())
+    totals = json.loads((tmp_path / "tunnel_totals.json").read_text())
+    assert totals["scenes"] == record["scenes"]["all"]
+    assert totals["methods"]["slap"]["drift"] == record["methods"]["slap"]["all"]["all"]["drift"]
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@
 With --replicas DIR there is a table of how the networks of several training seeds differ (see `replicas`).
 
 Lambda is chosen on validation scenes; everything else comes from test scenes or those of --seeds. Writes tunnel.csv,
-tunnel.md, tunnel.json and the figure tunnel_methods, and with --full the numbers of every case as tunnel.npz and the
-figure tunnel_resonance.
+tunnel.md, tunnel.json, the totals of it that the page shows as tunnel_totals.json, and the figure tunnel_methods; with
+--full also the numbers of every case as tunnel.npz and the figure tunnel_resonance.
 """
 
 import argparse
+import json
 import pathlib
 import time
 from collections.abc import Mapping, Sequence
@@ -29,7 +30,7 @@ from slap_core.benchmarks.tunnel.methods import Method, landscapes, methods
 from slap_core.benchmarks.tunnel.replicas import by_training_seed, replicas, spread_table
 from slap_core.benchmarks.tunnel.scores import Estimate, measure, summarise
 from slap_core.benchmarks.tunnel.settings_search import COUPLINGS, choose_couplings
-from slap_core.benchmarks.tunnel.tables import across, as_json, by_outcome, markdown, write_csv
+from slap_core.benchmarks.tunnel.tables import across, as_json, by_outcome, markdown, totals, write_csv
 from slap_core.encoders import OpenClipEncoder
 from slap_core.pretrained import load_encoder, load_probe
 from slap_core.probe import Probe
@@ -153,11 +154,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             **{name: table.numpy().astype(np.float32) for name, table in values.items()},
         )
     write(options.out, "tunnel", record, "\n\n".join(parts))
-    totals = {
+    (options.out / "tunnel_totals.json").write_text(json.dumps(totals(record)) + "\n", encoding="utf-8")
+    accuracies = {
         name: {group: record["methods"][name][group]["all"]["accuracy"] for group in ("all", "basic", "worst")}
         for name in summary
     }
-    draw(options.out, "tunnel_methods", methods_figure(totals))
+    draw(options.out, "tunnel_methods", methods_figure(accuracies))
     if options.full:
         draw(options.out, "tunnel_resonance", scan_figure(further["sweep"]))
 

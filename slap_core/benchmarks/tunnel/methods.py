@@ -15,7 +15,7 @@ Every solver of least action is `Landscape` with its own potential and lambda.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import torch
 from jaxtyping import Float
@@ -96,13 +96,26 @@ class Landscape:
         The unit of time is the whole gap, however many anchors there are in it: of lambda, and of the stiffness by
         which they hold, if it is given.
         """
+        *_, found = self.scan_chunks(seen, times, query, couplings=couplings, stiffness=stiffness)
+        return found
+
+    def scan_chunks(
+        self,
+        seen: Latents,
+        times: Tensor | Sequence[float],
+        query: Tensor | None,
+        *,
+        couplings: Sequence[float],
+        stiffness: Float[Tensor, "anchor"] | None = None,
+    ) -> Iterator[list[Solution]]:
+        """What `scan` returns, yielded last; before it, after each chunk of work, an empty list: a place to stop."""
         unit = 1.0
         if len(seen) > 2:
             unit = time_unit(seen.times, times) / float(seen.times[-1] - seen.times[0])
             stiffness = _visible(seen, query, self.mass) if stiffness is None else stiffness * unit
         scaled = [coupling * unit**2 for coupling in couplings]
         solver = LeastAction(self.potential, mass=self.mass, tolerance=TOLERANCE)
-        return solver.scan(seen, times, query, couplings=scaled, stiffness=stiffness)
+        yield from solver.scan_chunks(seen, times, query, couplings=scaled, stiffness=stiffness)
 
 
 def _visible(seen: Latents, query: Tensor | None, mass: float) -> Tensor | None:

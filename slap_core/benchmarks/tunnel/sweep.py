@@ -9,7 +9,7 @@ Below 1 the path is sure to be the only one.
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -28,7 +28,7 @@ from slap_core.resonance import Regime, regimes
 from slap_core.spectrum import string_eigenvalue
 from slap_core.types import PotentialFunction
 
-__all__ = ["COUPLINGS", "Sweep", "sweep", "table"]
+__all__ = ["COUPLINGS", "Sweep", "sweep", "sweep_chunks", "table"]
 
 COUPLINGS = (
     *(0.0, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 1.0, 1.25, 1.5, 2.0),
@@ -73,11 +73,22 @@ def sweep(
     potential: PotentialFunction, cases: Sequence[Case], probe: Probe, couplings: Sequence[float] = COUPLINGS
 ) -> Sweep:
     """The scan of one potential over the cases."""
+    *_, found = sweep_chunks(potential, cases, probe, couplings)
+    return found
+
+
+def sweep_chunks(
+    potential: PotentialFunction, cases: Sequence[Case], probe: Probe, couplings: Sequence[float] = COUPLINGS
+) -> Iterator[Sweep | None]:
+    """What `sweep` returns, yielded last; before it, after each chunk of work, None: a place to stop."""
     values = torch.zeros(len(couplings), len(cases), len(MEASURED), 4, dtype=torch.float64)
     failed = torch.zeros(len(couplings), dtype=torch.float64)
     curvature = torch.tensor([_curvature(potential, case) for case in cases], dtype=torch.float64)
     for number, case in enumerate(cases):
-        found = Landscape(potential, 0.0).scan(case.seen, case.times, case.queries, couplings=couplings)
+        found = []
+        for chunk in Landscape(potential, 0.0).scan_chunks(case.seen, case.times, case.queries, couplings=couplings):
+            found = chunk
+            yield None
         for k, solution in enumerate(found):
             values[k, number] = measure(solution.points, case, probe)
             failed[k] += not solution.result.ok
@@ -89,7 +100,7 @@ def sweep(
     failed = failed / len(cases)
     lambdas = torch.tensor(couplings, dtype=torch.float64)
     found_there = failed <= 0.01
-    return Sweep(
+    yield Sweep(
         couplings=tuple(couplings),
         unconverged=failed,
         softness=lambdas * curvature.nanmedian(),

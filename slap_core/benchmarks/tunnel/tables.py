@@ -9,7 +9,7 @@ from typing import Any
 from slap_core.benchmarks.output import markdown_table
 from slap_core.benchmarks.tunnel.scores import COLUMNS, Estimate
 
-__all__ = ["PAPER", "across", "as_json", "by_condition", "by_outcome", "markdown", "write_csv"]
+__all__ = ["PAPER", "across", "as_json", "by_condition", "by_outcome", "markdown", "totals", "write_csv"]
 
 Summary = Mapping[str, Mapping[str, Mapping[str, Mapping[str, Estimate]]]]
 """Method -> outcome -> query -> column."""
@@ -59,6 +59,23 @@ def as_json(summary: Summary) -> dict[str, Any]:
             for outcome, queries in outcomes.items()
         }
         for method, outcomes in summary.items()
+    }
+
+
+def totals(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The little of tunnel.json that the page shows: each method's means over all outcomes and queries.
+
+    Args:
+        record: what the tunnel test writes, with "seeds", "scenes", "couplings" and "methods".
+    """
+    means = {
+        method: {name: outcomes["all"]["all"][name] for name in ("accuracy", "permanence", "drift")}
+        for method, outcomes in record["methods"].items()
+    }
+    return {
+        **{name: record[name] for name in ("seeds", "couplings")},
+        "scenes": record["scenes"]["all"],
+        "methods": means,
     }
 
 
