@@ -1,6 +1,8 @@
 """One chosen scene of the tunnel test: its pictures and gap, what is believed of it, and how the page tells it."""
 
+import dataclasses
 import json
+import pathlib
 
 import pytest
 import torch
@@ -14,8 +16,10 @@ from slap_core.benchmarks.tunnel.scores import MEASURED, measure
 from slap_core.pretrained import load_encoder, load_probe
 from slap_core.training.queries import QUERIES
 from slap_core.tunnel_world import COLOURS, KINDS, OCCLUDERS, OUTCOMES, SPLITS, describe, render, seeds
-from slap_core.ui import tunnel
-from slap_core.ui.tunnel_views import beliefs_view, scan_view, scene_view
+from slap_core.ui import tunnel, tunnel_run
+from slap_core.ui.tunnel_views import beliefs_view, measured_totals, scan_view, scene_view
+
+FIGURES = pathlib.Path(__file__).resolve().parent.parent / "assets" / "figures"
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +172,7 @@ def test_an_unknown_query_is_refused(scene, encoder, probe):
     with pytest.raises(ValueError, match="no query 'any' to ask; choose one of: true"):
         told.accounts(scene, encoder, probe, query="any")
     with pytest.raises(ValueError, match="no query 'rude'"):
-        tunnel.tunnel_test(0, query="rude")
+        tunnel_run.tunnel_test(0, query="rude")
 
 
 def test_seeds_are_those_of_tests_only():
@@ -178,16 +182,24 @@ def test_seeds_are_those_of_tests_only():
 
 
 def test_the_page_is_told_step_by_step_and_the_first_step_tells_nothing():
-    updates = list(tunnel.run(30.0, ANY, ANY, ANY, ANY, ANY, "generic"))
-    assert [[n for n in changes if n != "status"] for changes in updates[1:]] == [["guess"], ["beliefs"], ["scan"]]
-    guess, beliefs, scan = (json.loads(updates[k + 1][name]) for k, name in enumerate(tunnel.VIEWS))
+    updates = list(tunnel_run.run(30.0, ANY, ANY, ANY, ANY, ANY, "generic", ticket="mine", figures=FIGURES))
+    steps = [changes for changes in updates[1:] if set(changes) != {"status"}]
+    assert [[n for n in changes if n != "status"] for changes in steps] == [["guess"], ["beliefs"], ["scan"]]
+    assert {json.loads(value)["run"] for changes in updates for value in changes.values()} == {"mine"}
+    # Between two methods, and between two chunks of the scans, a run may be stopped.
+    at = [updates.index(changes) for changes in steps]
+    assert at[1] - at[0] > len(told.SHOWN)
+    assert at[2] - at[1] > 2 * len(told.SCANNED)
+    guess, beliefs, scan = (json.loads(step[name]) for step, name in zip(steps, tunnel_run.VIEWS, strict=True))
     assert {guess["state"], beliefs["state"], scan["state"]} == {"ready"}
     assert sum(guess["data"]["right"]) >= 1
     assert guess["data"]["right"][-1] is False
     words = json.dumps([guess["headline"], guess["caption"], guess["description"]])
     assert not any(colour in words for colour in COLOURS)
     assert len(beliefs["data"]["rows"]) == len(told.SHOWN)
-    assert "83.9" in json.dumps(beliefs["table"], ensure_ascii=False)
+    own = next(row for row in beliefs["table"]["rows"] if row[0].startswith("SLAP, paper"))
+    assert own[3:] == ["23.4\u00a0% (21–25)", "4.05", "0.182", "83.9\u00a0%*", "4.7*", "0.14*"]
+    assert sum(span for _, span in beliefs["table"]["groups"]) == len(beliefs["table"]["columns"]) == len(own)
     assert {"ballistic"} <= {regime for regime in ("ballistic", "resonance") if regime in scan["description"]}
     assert json.loads(updates[-1]["status"])["state"] == "ready"
 
@@ -195,7 +207,7 @@ def test_the_page_is_told_step_by_step_and_the_first_step_tells_nothing():
 @pytest.mark.parametrize("outcome", ["switch", "parade", "empty"])
 def test_every_outcome_is_told_by_name(encoder, probe, outcome):
     scene = draw(encoder, seed=4, outcome=outcome)
-    view = beliefs_view(scene, told.accounts(scene, encoder, probe))
+    view = beliefs_view(scene, told.accounts(scene, encoder, probe), {})
     for k, c in zip(scene.case.kind.tolist(), scene.case.colour.tolist(), strict=True):
         assert k < 0 or f"{COLOURS[c]} {KINDS[k]}" in view.headline.lower()
     assert "{" not in view.headline
@@ -206,7 +218,7 @@ def test_every_outcome_is_told_by_name(encoder, probe, outcome):
 
 def test_a_bad_seed_is_a_sentence_on_the_page(unhooked):
     for seed in (None, 1.5, -3):
-        *_, last = tunnel.run(seed, ANY, ANY, ANY, ANY, ANY, "generic")
+        *_, last = tunnel_run.run(seed, ANY, ANY, ANY, ANY, ANY, "generic")
         assert json.loads(last["guess"])["state"] == "failed"
         assert "seed must be a whole number" in json.loads(last["guess"])["message"]
 
@@ -215,15 +227,53 @@ def test_unexpected_errors_tell_nothing_of_the_server(monkeypatch, caplog):
     def broken(*choices):
         raise RuntimeError("/srv/secret/path")
 
-    monkeypatch.setattr(tunnel, "_steps", broken)
-    last = list(tunnel.run(0, ANY, ANY, ANY, ANY, ANY, "generic"))[-1]
-    assert json.loads(last["guess"])["message"] == tunnel.UNEXPECTED
+    monkeypatch.setattr(tunnel_run, "_steps", broken)
+    last = list(tunnel_run.run(0, ANY, ANY, ANY, ANY, ANY, "generic"))[-1]
+    assert json.loads(last["guess"])["message"] == tunnel_run.UNEXPECTED
     assert "secret" not in json.dumps(last)
     assert "/srv/secret/path" in caplog.text
 
 
+def test_closing_a_run_ends_the_job(monkeypatch, scene, found):
+    asked = []
+
+    def each_account(*arguments, **options):
+        for account in found.values():
+            asked.append(account.method)
+            yield account
+
+    monkeypatch.setattr(told, "each_account", each_account)
+    monkeypatch.setattr("slap_core.benchmarks.tunnel.scene.draw_scene", lambda *_, **__: scene)
+    monkeypatch.setattr(told, "scan_chunks", lambda *_: pytest.fail("it goes on"))
+    job = tunnel_run.run(30, ANY, ANY, ANY, ANY, ANY, "generic")
+    for _ in range(4):  # all is blank, the scene, two methods
+        changes = next(job)
+    job.close()
+    assert asked == list(told.SHOWN[:2])
+    assert set(changes) == {"status"}
+
+
+def test_scores_without_what_was_measured(scene, found, tmp_path):
+    assert measured_totals(None) == measured_totals(tmp_path) == {}
+    table = beliefs_view(scene, found, {}).table
+    assert {len(row) for row in table.rows} == {len(table.columns)} == {6}
+    assert [name for name, _ in table.groups] == ["", "this scene", "the paper’s*"]
+
+
+def test_the_link_holds_every_choice(encoder):
+    assert [row["name"] for row in tunnel.LINK] == [*dataclasses.asdict(Choices()), "query"]
+    seed, *rest = tunnel.LINK
+    assert (seed["low"], seed["high"]) == (0, SEEDS - 1)
+    for row in rest[:-1]:
+        for value in row["values"]:
+            Choices(**{row["name"]: value})
+    assert set(rest[-1]["values"]) == set(QUERIES)
+    initial = {row["name"]: row["initial"] for row in tunnel.LINK}
+    assert Choices(**{name: value for name, value in initial.items() if name != "query"}) == Choices()
+
+
 def test_the_endpoint_s_numbers():
-    numbers = tunnel.tunnel_test(30, hidden="short", query="true")
+    numbers = tunnel_run.tunnel_test(30, hidden="short", query="true")
     json.dumps(numbers, allow_nan=False)
     assert numbers["choices"]["hidden"] == "short"
     assert set(numbers["methods"]) == set(told.SHOWN)

@@ -78,7 +78,7 @@ def build_page(*, steps: callbacks.Steps, examples: pathlib.Path, figures: pathl
         )
         findings(figures)
         _wire(page, inputs, buttons, gallery, shown, clips, steps)
-    tunnel_place(page)
+    tunnel_place(page, figures=figures)
     learn_place(page)
     return page.queue(default_concurrency_limit=1, max_size=20)
 

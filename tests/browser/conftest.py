@@ -52,32 +52,38 @@ def browser() -> Iterator[object]:
 
 
 @pytest.fixture(scope="session")
-def address(browser, tmp_path_factory) -> Iterator[str]:
-    """The address of a running page, which is ended afterwards. After `browser`: without one nothing is started."""
+def address(browser, server) -> str:
+    """The address of a running page. After `browser`: without one nothing is started."""
+    return server
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[str]:
+    """The address of a running page, which is ended afterwards; for clients that need no browser."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("server") / "log.txt"
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": str(log.parent / "uploads")}
     with log.open("wb") as out:
-        server = subprocess.Popen(
+        process = subprocess.Popen(
             [*COMMAND, "--host", "127.0.0.1", "--port", str(port)],
             cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT,
         )  # fmt: skip
         try:
-            _wait_until_up(f"http://127.0.0.1:{port}/", server, log)
+            _wait_until_up(f"http://127.0.0.1:{port}/", process, log)
             yield f"http://127.0.0.1:{port}/"
         finally:
-            server.terminate()
+            process.terminate()
             try:
-                server.wait(20)
+                process.wait(20)
             except subprocess.TimeoutExpired:
-                server.kill()
+                process.kill()
 
 
-def _wait_until_up(address: str, server: subprocess.Popen, log: pathlib.Path) -> None:
+def _wait_until_up(address: str, process: subprocess.Popen, log: pathlib.Path) -> None:
     end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and server.poll() is None:
+    while time.monotonic() < end and process.poll() is None:
         try:
             with urllib.request.urlopen(address, timeout=5):
                 return

@@ -1,11 +1,10 @@
 """The tunnel test, as a person does it: choose a scene, guess, reveal, read what the methods believe."""
 
 import pytest
-from gradio_client import Client
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-METHODS = 8
+METHODS = 9
 
 
 @pytest.fixture
@@ -109,10 +108,107 @@ def test_the_way_here_and_back(page):
     page.wait_for_selector("#view-certificate[data-state=empty]")
 
 
-def test_the_endpoint(address):
-    client = Client(address, verbose=False)
-    numbers = client.predict(seed=30, outcome="through", api_name="/tunnel_test")
-    assert numbers["scene"]["outcome"] == "through"
-    assert len(numbers["methods"]) == METHODS
-    with pytest.raises(Exception, match="no outcome 'vanishes' to choose"):
-        client.predict(seed=30, outcome="vanishes", api_name="/tunnel_test")
+def test_stop_ends_the_run_and_what_came_stays(place):
+    place.fill("#tunnel-seed input", "30")
+    place.press("#tunnel-seed input", "Tab")
+    assert place.is_disabled("#button-tunnel-stop")
+    place.click("#button-tunnel-run")
+    place.wait_for_function(
+        "() => { if (document.querySelector('#view-guess').dataset.state !== 'ready') return false;"
+        "document.querySelector('#button-tunnel-stop').click(); return true; }"
+    )
+    assert place.inner_text(".slap-sentence") == "Stopped."
+    place.wait_for_timeout(2000)  # late news is not shown
+    assert place.inner_text(".slap-sentence") == "Stopped."
+    assert place.is_disabled("#button-tunnel-stop")
+    assert place.is_enabled("#button-tunnel-run")
+    assert place.get_attribute("#view-guess", "data-state") == "ready"
+    place.locator("input[name=what][value='-1']").check()
+    place.click("#button-reveal")
+    assert place.inner_text("#view-scan .slap-waiting").startswith("Stopped before this was computed.")
+    assert "You guessed nothing: ✗ wrong" in place.inner_text("#view-beliefs")
+    # The server is free again, and nothing of the stopped run comes into the next.
+    run(place, 8)
+    place.click(".slap-skip")
+    assert_revealed(place)
+    assert place.inner_text(".slap-sentence").startswith("Done")
+    assert place.is_disabled("#button-tunnel-stop")
+    assert_quiet(place)
+
+
+def test_the_address_holds_the_choices(page, address):
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.goto(f"{address}tunnel-test?seed=12&outcome=stays&colour=pink&hidden=eternal&other=kept&kind=bus")
+    page.wait_for_function("() => document.querySelector('#tunnel-seed input')?.value === '12'")
+    shown = {name: page.input_value(f"#tunnel-{name} input") for name in ("outcome", "object", "colour", "hidden")}
+    assert shown == {"outcome": "stays", "object": "bus", "colour": "any", "hidden": "any"}
+    page.fill("#tunnel-seed input", "13")
+    page.press("#tunnel-seed input", "Tab")
+    page.click("#button-tunnel-run")
+    page.wait_for_selector("#view-guess[data-state=ready]")
+    assert page.url == f"{address}tunnel-test?seed=13&outcome=stays&other=kept&kind=bus"
+    page.fill("#tunnel-seed input", "14")
+    page.press("#tunnel-seed input", "Tab")
+    page.click("#button-tunnel-link")
+    page.wait_for_function("() => document.querySelector('#tunnel-copied p')?.textContent")
+    assert page.inner_text("#tunnel-copied p") == "The link is copied."
+    copied = page.evaluate("() => navigator.clipboard.readText()")
+    assert copied == page.url == f"{address}tunnel-test?seed=14&outcome=stays&other=kept&kind=bus"
+    page.wait_for_function("() => document.querySelector('.slap-sentence').textContent.startsWith('Done')")
+    assert_quiet(page)
+    page.goto(copied)
+    page.wait_for_function("() => document.querySelector('#tunnel-seed input')?.value === '14'")
+
+
+def test_an_address_is_read_by_its_table(page):
+    words, whole, fine = {"values": ["a", "b"]}, {"low": 0, "high": 10}, {"low": 0, "high": 10, "step": 0.01}
+    allowed = [(words, "b", "b"), (whole, "7", 7), (fine, "0.07", 0.07), ({"longest": 5}, "a <b>", "a <b>")]
+    refused = [(words, "c"), (words, "toString"), (whole, "7.5"), (whole, "11"), (whole, "-1"), (whole, "")]
+    refused += [(whole, "1e1"), (fine, "0.075"), ({"longest": 5}, "a <b>c")]
+    read = "([table, text]) => slap.links.read(table, new URLSearchParams({x: text}).toString())"
+    write = "([table, value]) => new URL(slap.links.address(table, [value])).search"
+    for row, text, value in [*allowed, *((*one, None) for one in refused)]:
+        table = [{"name": "x", "initial": "initial", **row}]
+        assert page.evaluate(read, [table, text]) == ["initial" if value is None else value], (row, text)
+        said = page.evaluate("(text) => '?' + new URLSearchParams({x: text})", text)
+        assert page.evaluate(write, [table, value]) == ("" if value is None else said), (row, text)
+    assert page.evaluate("() => slap.links.read([{name: 'x', initial: 3, low: 0, high: 5}], '')") == [3]
+
+
+def test_the_whole_game_by_keyboard(place):
+    press = place.keyboard.press
+
+    def focused(look):
+        return place.evaluate(f"() => document.activeElement.{look}")
+
+    def tab_to(look, wanted, most=12):
+        for _ in range(most):
+            press("Tab")
+            if focused(look) == wanted:
+                assert place.evaluate(
+                    "() => { let e = document.activeElement; e = e.closest('.slap-option') || e;"
+                    "const s = getComputedStyle(e); return s.outlineStyle !== 'none' || s.boxShadow !== 'none'; }"
+                ), f"the focus on {wanted} does not show"
+                return
+        pytest.fail(f"{wanted} is not reached by {most} tabs")
+
+    place.focus("#tunnel-seed input")
+    tab_to("id", "button-tunnel-run")
+    press("Enter")
+    place.wait_for_selector("#view-guess[data-state=ready]")
+    assert focused("id") == "view-guess"
+    tab_to("name", "what", 5)
+    press("ArrowDown")
+    assert place.locator("input[name=what]:checked").count() == 1
+    tab_to("name", "where", 2)
+    press("Space")
+    tab_to("id", "button-reveal", 2)
+    press("Enter")
+    place.wait_for_selector("#view-beliefs[data-state=ready]")
+    assert focused("className") == "slap-verdict"
+    assert place.inner_text(".slap-verdict").startswith("You guessed a")
+    tab_to("className", "slap-beliefs", 5)
+    press("ArrowRight")
+    assert place.inner_text(".slap-readout").startswith("Truth. Frame")
+    assert_revealed(place)
+    assert_quiet(place)

@@ -5,7 +5,7 @@ validation scenes chose them.
 """
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import torch
@@ -15,7 +15,7 @@ from torch import Tensor
 from slap_core.benchmarks.tunnel.beliefs import Reading, read
 from slap_core.benchmarks.tunnel.methods import LANDSCAPES, methods
 from slap_core.benchmarks.tunnel.scene import Thing, TunnelScene
-from slap_core.benchmarks.tunnel.sweep import Sweep, sweep
+from slap_core.benchmarks.tunnel.sweep import Sweep, sweep_chunks
 from slap_core.encoders import OpenClipEncoder
 from slap_core.metrics import drift
 from slap_core.pretrained import chosen_coupling, load_potential
@@ -23,9 +23,10 @@ from slap_core.probe import Probe
 from slap_core.training.queries import QUERIES
 from slap_core.tunnel_world import BACKGROUNDS, COARSE_PLACES, OUTCOMES
 
-__all__ = ["SCANNED", "SHOWN", "Account", "Statement", "accounts", "is_right", "scans", "summary"]
+__all__ = ["SCANNED", "SHOWN", "Account", "Statement", "accounts", "each_account", "is_right", "scan_chunks", "scans"]
+__all__ += ["summary"]
 
-SHOWN: Final = ("zoh", "lerp", "slerp", "latent_ode", "regressor", "slap_paper", "slap", "oracle")
+SHOWN: Final = ("zoh", "lerp", "slerp", "latent_ode", "autoregressive", "regressor", "slap_paper", "slap", "oracle")
 """Rows of the benchmark that are asked."""
 SCANNED: Final = ("slap_paper", "slap")
 """Those of least action, of which lambda is scanned."""
@@ -75,16 +76,22 @@ def accounts(
     Raises:
         ValueError: if there is no such way of asking.
     """
+    return {one.method: one for one in each_account(scene, encoder, probe, query=query)}
+
+
+def each_account(
+    scene: TunnelScene, encoder: OpenClipEncoder, probe: Probe, *, query: str = "generic"
+) -> Iterator[Account]:
+    """What `accounts` returns, method by method: between any two is a place to stop."""
     if query not in QUERIES:
         raise ValueError(f"There is no query {str(query)[:40]!r} to ask; choose one of: {', '.join(QUERIES)}.")
     couplings = {"slap_paper": PAPER_COUPLING, "slap": float(chosen_coupling("solver") or 0.0)}
     rows = methods(encoder, _potentials(), couplings, {})
-    case, found = scene.case, {}
+    case = scene.case
     for name in SHOWN:
         solution = rows[name](case)(case.seen, case.times, case.queries)
         path = solution.points.to(case.target).expand(len(QUERIES), -1, -1)[QUERIES.index(query)]
-        found[name] = _account(name, path, solution.result.ok, scene, probe)
-    return found
+        yield _account(name, path, solution.result.ok, scene, probe)
 
 
 def _account(name: str, path: Float[Tensor, "node dim"], converged: bool, scene: TunnelScene, probe: Probe) -> Account:
@@ -127,7 +134,17 @@ def scans(scene: TunnelScene, probe: Probe) -> dict[str, Sweep]:
         scene: the scene.
         probe: that reads latents.
     """
-    return {name: sweep(potential, [scene.case], probe) for name, potential in _potentials().items()}
+    *_, found = scan_chunks(scene, probe)
+    return found
+
+
+def scan_chunks(scene: TunnelScene, probe: Probe) -> Iterator[dict[str, Sweep | None]]:
+    """What `scans` returns, yielded last; before it, after each chunk of work, what there is of it: a place to stop."""
+    found: dict[str, Sweep | None] = {}
+    for name, potential in _potentials().items():
+        for chunk in sweep_chunks(potential, [scene.case], probe):
+            found[name] = chunk
+            yield found
 
 
 def _potentials() -> dict[str, Any]:

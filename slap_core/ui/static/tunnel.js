@@ -1,54 +1,140 @@
-/* The tunnel test: a clip and a guess; what the methods believe stays sealed until the guess is made. */
+/* The tunnel test: a run with its ticket, the guess, and what stays sealed until it is made. */
 (() => {
   "use strict";
   const slap = window.slap;
   const { make } = slap;
+  const tunnel = (slap.tunnel = { guess: null }); // guess: {words, picture, place, right}, once it is made
   const answers = new Map(); // id -> how to draw it
-  let guess = null; // {words, right}, once it is made
-  let marks = null; // the guess that is being made
+  let table = []; // what the address holds
+  let ticket = null; // of the run that is shown; null once it is stopped
+  let heard = false; // whether it has told anything
+  let stopTime = -Infinity;
+  let states = {}; // of the views, as far as they have come
   const still = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
   const open = () => document.body.dataset.tunnel === "open";
+  const byId = (id) => document.getElementById(id);
+  const scroll = (target) => target.scrollIntoView({ behavior: still() ? "auto" : "smooth", block: "start" });
+  const say = (sentence, state = "empty") => slap.status?.({ state, stages: [], sentence });
+  const STOPPED = "Stopped before this was computed. Press Run to begin again: the same choices give the same scene.";
 
-  slap.mountAnswer = (element, props, watch, id) => {
-    const host = document.getElementById(id);
+  function running(yes) {
+    for (const name of ["button-tunnel-run", "button-surprise"]) byId(name).disabled = yes;
+    byId("button-tunnel-stop").disabled = !yes;
+  }
+
+  /* What carries another ticket is news of a run that was stopped. */
+  const news = (props) => {
+    const told = props.value && JSON.parse(props.value);
+    return told && (told.run === (ticket ?? "")) ? told : null;
+  };
+
+  tunnel.mount = (element, props, watch, id, sealed) => {
+    const host = byId(id);
+    const render = (view) => slap.render(host, view, element.querySelector(".slap-host"));
     const show = () => {
-      const view = props.value && JSON.parse(props.value);
+      const view = news(props);
       if (!view) return;
-      const draw = () => slap.render(host, view, element.querySelector(".slap-host"));
-      answers.set(id, draw);
-      if (open() || view.state !== "ready") draw(); // a figure needs a width: it is drawn when it can be seen
+      states[id] = view;
+      const draw = () => render(states[id]);
+      if (sealed) answers.set(id, draw);
+      if (!sealed || open() || view.state !== "ready") draw(); // a figure needs a width: it is drawn when it can be seen
+      if (!sealed && view.state === "ready") invite(host);
     };
     watch("value", show);
     show();
   };
 
-  slap.sealTunnel = () => {
+  /* Who pressed Run by the keyboard goes on from the clip. */
+  function invite(host) {
+    if (document.activeElement !== document.body && !document.activeElement.closest("#tunnel-buttons")) return;
+    host.tabIndex = -1;
+    host.focus({ preventScroll: true });
+  }
+
+  tunnel.mountStatus = (element, props, watch) => {
+    const known = {
+      get value() {
+        const told = news(props);
+        if (!told) return "";
+        heard = true;
+        if (told.state !== "loading") running(false);
+        return props.value;
+      },
+    };
+    slap.mountStatus(element, known, watch);
+  };
+
+  tunnel.begin = (values) => {
+    const given = values.slice(0, -1);
+    ticket = Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(16)).join("");
+    heard = false;
+    tunnel.guess = null;
     document.body.dataset.tunnel = "sealed";
-    guess = null;
-    if (innerWidth < 800) document.querySelector("#tunnel-views").scrollIntoView({ behavior: still() ? "auto" : "smooth" });
+    slap.links.write(table, given);
+    running(true);
+    say("Waiting for a free place …", "loading");
+    if (innerWidth < 800) scroll(byId("tunnel-views"));
+    return [...given, ticket];
   };
-  slap.surprise = () => {
-    slap.sealTunnel();
-    return [Math.floor(Math.random() * 1e6), "any", "any", "any", "any", "any", "generic"];
+
+  tunnel.surprise = () => [Math.floor(Math.random() * 1e6), ...table.slice(1).map((row) => row.initial), ""];
+
+  /* What had come stays; what was still awaited says that it was not computed. */
+  tunnel.stop = () => {
+    ticket = null;
+    stopTime = performance.now();
+    running(false);
+    for (const [id, view] of Object.entries(states)) {
+      if (view.state !== "loading") continue;
+      states[id] = { ...view, state: "empty", message: STOPPED };
+      slap.render(byId(id), states[id]);
+    }
+    say("Stopped.");
   };
-  slap.tunnelRefused = () =>
-    slap.status({
-      state: "failed", stages: [],
-      sentence: "The server could not take this scene: too many are waiting, or the connection was lost. Try again.",
-    });
+
+  /* Gradio reports a cancelled run as failed, too, and may do so once the next has begun: soon after a stop, a failure
+   * counts only if that next run then stays silent. */
+  tunnel.refused = () => {
+    const late = performance.now() - stopTime < 15000;
+    const mine = ticket;
+    const tell = () => {
+      if (mine === null || mine !== ticket || (late && heard)) return;
+      tunnel.stop();
+      say("The server could not take this scene: too many are waiting, or the connection was lost. Try again.", "failed");
+    };
+    setTimeout(tell, late ? 5000 : 0);
+  };
+
+  tunnel.copyLink = async (values) => {
+    const copied = await slap.links.copy(table, values);
+    const note = byId("tunnel-copied").querySelector("[aria-live]");
+    note.textContent = copied ? "The link is copied." : `This browser copies nothing; here is the link: ${location.href}`;
+  };
+
+  tunnel.opened = (rows) => {
+    table = rows;
+    slap.opened();
+    if (slap.links.says(table)) say("The link’s choices are filled in. Press Run.");
+    return [...slap.links.read(table), ""];
+  };
 
   function reveal(made) {
-    guess = made;
+    tunnel.guess = made;
     document.body.dataset.tunnel = "open";
+    const beliefs = states["view-beliefs"];
+    if (made && beliefs.state === "empty") { // stopped before: at least the guess is answered
+      states["view-beliefs"] = { ...beliefs, message: `You guessed ${made.words}: ${made.right ? "✓ right" : "✗ wrong"}. ${STOPPED}` };
+    }
     answers.forEach((draw) => draw());
-    const target = document.querySelector("#view-beliefs");
+    const target = byId("view-beliefs");
     target.tabIndex = -1;
-    target.focus({ preventScroll: true });
-    target.scrollIntoView({ behavior: still() ? "auto" : "smooth", block: "start" });
+    // The verdict, which is read aloud then; while it is awaited, the place where it comes.
+    (states["view-beliefs"].state === "ready" ? target.querySelector(".slap-verdict") : target).focus({ preventScroll: true });
+    scroll(target);
   }
 
   /* A small looping film on a canvas; it stands still for those who asked for little motion. */
-  function player(data, words) {
+  tunnel.player = (data, words) => {
     const { sprite, fps } = data;
     const box = make("div", "slap-player");
     const canvas = make("canvas");
@@ -98,9 +184,9 @@
     controls.append(button, range, label);
     box.append(canvas, controls);
     return box;
-  }
+  };
 
-  function strip(data, tags) {
+  tunnel.strip = (data, tags) => {
     const list = make("ol", "slap-scenes");
     for (const frame of data.frames) {
       const tag = tags(frame);
@@ -109,7 +195,7 @@
       list.append(item);
     }
     return list;
-  }
+  };
 
   function choices(name, legend, options) {
     const field = make("fieldset", "slap-options");
@@ -147,6 +233,7 @@
     const skip = make("button", "slap-skip", "Reveal without a guess");
     skip.type = "button";
     skip.addEventListener("click", () => reveal(null));
+    let marks = null; // the guess that is being made
     form.addEventListener("change", () => {
       marks = new FormData(form);
       const nothing = marks.get("what") === "-1";
@@ -168,100 +255,7 @@
     buttons.append(send, skip);
     form.append(what, where, buttons);
     const top = make("div", "slap-stage");
-    top.append(player(data, "The clip as the camera saw it"), form);
-    body.replaceChildren(top, make("h3", "slap-subtitle", "Frame by frame"), strip(data, tags));
-  };
-
-  /* One belief: the thing, the third of the picture it is in, how sure, right or wrong; the same in words for the ear. */
-  function cell(belief, frame) {
-    const box = make("td", belief ? `slap-belief ${belief.right === false ? "is-wrong" : "is-right"}` : "slap-belief");
-    box.setAttribute("role", "cell");
-    if (!belief) return box;
-    const seen = make("span", "slap-seen");
-    seen.setAttribute("aria-hidden", "true");
-    belief.more?.forEach((other) => seen.append(...cell({ ...other, more: [] }, frame).querySelector(".slap-seen").childNodes));
-    seen.append(belief.picture ? Object.assign(make("img"), { src: belief.picture, alt: "" }) : make("span", "slap-none", "∅"));
-    const bar = make("span", "slap-where");
-    for (const third of [0, 1, 2]) bar.append(make("i", third === belief.place ? "is-there" : ""));
-    seen.append(bar);
-    if (belief.right !== undefined) seen.append(make("b", "", belief.right ? "✓" : "✗"));
-    if (belief.sure !== undefined) seen.append(make("small", "", String(belief.sure)));
-    box.append(seen, make("span", "slap-aloud", `frame ${frame}: ${belief.words}`));
-    box.dataset.words = `Frame ${frame}: ${belief.words}.`;
-    return box;
-  }
-
-  function line(name, summary, cells, own) {
-    const row = make("tr", own ? "is-own" : "");
-    row.setAttribute("role", "row");
-    const head = make("th", "", name);
-    head.scope = "row";
-    head.setAttribute("role", "rowheader");
-    if (summary) head.append(make("span", "slap-unit", summary));
-    row.append(head, ...cells);
-    return row;
-  }
-
-  slap.draw.beliefs = (body, { data }) => {
-    const { frames, asked } = data;
-    const grid = make("table", "slap-beliefs");
-    grid.setAttribute("role", "table");
-    grid.setAttribute("aria-label", "What each method believes, frame by frame");
-    grid.style.setProperty("--frames", frames.length);
-    const numbers = frames.map((frame) => {
-      const head = make("th", frame === asked ? "is-asked" : "", frame === asked ? `${frame}?` : String(frame));
-      head.scope = "col";
-      head.setAttribute("role", "columnheader");
-      return head;
-    });
-    const named = make("th", "", "frame");
-    named.setAttribute("role", "columnheader");
-    const head = make("tr", "slap-numbers");
-    head.setAttribute("role", "row");
-    head.append(named, ...numbers);
-    const nothing = { picture: "", place: -1, words: "nothing" };
-    const several = (things) => ({ ...(things[0] || nothing), more: things.slice(1), words: things.map((t) => t.words).join(", and ") || "nothing" });
-    const truth = line("Truth", "", data.truth.map((things, k) => cell(several(things), frames[k])));
-    const you = guess && line("You", `in frame ${asked}`, frames.map((frame) =>
-      cell(frame === asked ? { ...guess, words: `${guess.words}, ${guess.right ? "right" : "wrong"}` } : null, frame)));
-    grid.append(head, truth, ...(you ? [you] : []));
-    data.rows.forEach((row) => grid.append(line(row.name, row.summary, row.cells.map((c, k) => cell(c, frames[k])), row.own)));
-
-    const readout = make("p", "slap-readout", "Point at a cell, or use the arrow keys, to read it in words.");
-    const cells = [...grid.querySelectorAll("td[data-words]")];
-    let at = -1;
-    const read = (next) => {
-      if (!cells[next]) return;
-      cells[at]?.classList.remove("is-cursor");
-      at = next;
-      cells[at].classList.add("is-cursor");
-      readout.textContent = `${cells[at].closest("tr").querySelector("th").firstChild.textContent}. ${cells[at].dataset.words}`;
-    };
-    const to = (event) => read(cells.indexOf(event.target.closest("td[data-words]")));
-    grid.addEventListener("pointerover", to);
-    grid.addEventListener("click", to);
-    grid.tabIndex = 0;
-    grid.addEventListener("keydown", (event) => {
-      const along = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-      const across = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
-      if (!along && !across) return;
-      event.preventDefault();
-      let next = cells[at];
-      do next = next?.parentElement[across]?.cells[next.cellIndex];
-      while (across && next && !next.dataset.words); // the person's own row has one cell only
-      read(at < 0 ? 0 : along ? at + along : cells.indexOf(next));
-      readout.setAttribute("aria-live", "polite");
-    });
-
-    const verdict = make("p", "slap-verdict");
-    verdict.setAttribute("aria-live", "polite");
-    verdict.textContent = guess
-      ? `You guessed ${guess.words}: ${guess.right ? "✓ right" : "✗ wrong"}. ${data.others}`
-      : `You did not guess. ${data.others}`;
-    const top = make("div", "slap-stage is-answer");
-    const beside = make("div");
-    beside.append(verdict, strip(data, (frame) => ({ kind: frame === asked ? "asked" : "plain", text: "" })));
-    top.append(player(data, "The clip, cut open"), beside);
-    body.replaceChildren(top, make("h3", "slap-subtitle", "What each method believes"), make("p", "slap-legend", data.legend), grid, readout);
+    top.append(tunnel.player(data, "The clip as the camera saw it"), form);
+    body.replaceChildren(top, make("h3", "slap-subtitle", "Frame by frame"), tunnel.strip(data, tags));
   };
 })();

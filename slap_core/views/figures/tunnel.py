@@ -93,7 +93,7 @@ def scan_figure(scans: Mapping[str, Mapping[str, Any]], *, shaded: str | None = 
 
 
 def _shade(figure: go.Figure, x: Sequence[float], regimes: Sequence[str]) -> None:
-    """A band for each run of lambdas of one regime, each wide enough one with its name on top."""
+    """A band for each run of lambdas of one regime, with its name on top: resonance, and those that are wide enough."""
     edges = [x[0], *((a + b) / 2 for a, b in itertools.pairwise(x)), x[-1]]
     start = 0
     for regime, run in itertools.groupby(regimes):
@@ -103,7 +103,7 @@ def _shade(figure: go.Figure, x: Sequence[float], regimes: Sequence[str]) -> Non
             type="rect", x0=low, x1=high, y0=0, y1=1, xref="x", yref="paper", layer="below", line={"width": 0},
             fillcolor=f"rgba(133,133,128,{SHADES[regime]})",
         )  # fmt: skip
-        if high - low > 0.13 * (x[-1] - x[0]):
+        if regime == "resonance" or high - low > 0.13 * (x[-1] - x[0]):
             figure.add_annotation(
                 x=(low + high) / 2, y=1, xref="x", yref="paper", text=regime, showarrow=False, yanchor="bottom",
                 font={"size": 11, "color": MUTED},

@@ -30,6 +30,8 @@ class Table:
     title: str = ""
     folded: bool = False
     """Whether it waits behind a fold."""
+    groups: Sequence[tuple[str, int]] = ()
+    """Names over the columns: each with how many of them it spans; none or all."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -101,12 +101,22 @@
     if (!content) return;
     const scroll = make("div", "slap-scroll");
     const grid = make("table");
-    const head = grid.createTHead().insertRow();
-    for (const name of content.columns) {
+    const heading = grid.createTHead();
+    const groups = content.groups || [];
+    const groupOf = groups.flatMap(([, span], k) => Array(span).fill(k)); // of each column
+    const over = groups.length ? heading.insertRow() : null;
+    for (const [name, span] of groups) {
+      const cell = over.appendChild(make(name ? "th" : "td", "slap-group", name));
+      cell.colSpan = span;
+      if (name) cell.scope = "colgroup";
+    }
+    const head = heading.insertRow();
+    content.columns.forEach((name, i) => {
       const cell = make("th", "", name);
       cell.scope = "col";
+      if (groups.length) cell.dataset.group = groupOf[i];
       head.append(cell);
-    }
+    });
     const rows = grid.createTBody();
     for (const row of content.rows) {
       const line = rows.insertRow();
@@ -114,6 +124,7 @@
         const cell = i ? line.insertCell() : line.appendChild(make("th"));
         if (!i) cell.scope = "row";
         cell.textContent = text;
+        if (groups.length) cell.dataset.group = groupOf[i];
         cell.dataset.method = i ? "" : text;
       });
     }
