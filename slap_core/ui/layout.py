@@ -104,7 +104,7 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
         elem_id="examples",
         apply_default_css=False,
         visible=bool(clips),
-        js_on_load="slap.mountExamples(element, (index) => trigger('pick', {index}))",
+        js_on_load="slap.mountExamples(element, (choice) => trigger('pick', choice))",
     )
     query = gr.Textbox(
         label="Query: what to look for", placeholder="a red car", max_length=200, max_lines=2, elem_id="input-query"
@@ -118,6 +118,8 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
     with gr.Row():
         run = gr.Button("Run", variant="primary", elem_id="button-run", min_width=120)
         stop = gr.Button("Stop", interactive=False, elem_id="button-stop", min_width=80)
+        link = gr.Button("Copy link", elem_id="button-link", min_width=100)
+    gr.HTML('<p class="note" aria-live="polite"></p>', elem_id="link-copied", apply_default_css=False)
     with gr.Accordion("Advanced", open=False):
         mass = gr.Slider(0.1, 10, value=1, step=0.1, label="μ, mass", info="Inertia; only λ/μ matters for the path.")
         potential = gr.Dropdown(
@@ -142,12 +144,28 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
         "keep_every": keep_every, "coupling": coupling, "mass": mass, "potential": potential, "encoder": encoder,
         "max_frames": max_frames,
     }  # fmt: skip
-    return {"video": video, "query": query, **settings}, {"run": run, "stop": stop}, gallery
+    return {"video": video, "query": query, **settings}, {"run": run, "stop": stop, "link": link}, gallery
+
+
+def _link(inputs: dict[str, Any], examples: int) -> list[dict[str, Any]]:
+    """What the address holds, in the order of the controls, as `slap.links` reads it; for the video, which example."""
+    rows: list[dict[str, Any]] = [{"name": "example", "initial": "", "values": list(map(str, range(examples)))}]
+    for name, control in list(inputs.items())[1:]:
+        row = {"name": name, "initial": control.value}
+        if isinstance(control, gr.Slider):
+            row |= {"low": control.minimum, "high": control.maximum, "step": control.step}
+        elif isinstance(control, gr.Dropdown):
+            row |= {"values": [value for _, value in control.choices]}
+        else:
+            row |= {"initial": control.value or "", "longest": control.max_length}
+        rows.append(row)
+    return rows
 
 
 def _gallery(clips: list[dict[str, Any]]) -> str:
     items = "".join(
-        f'<li><button type="button" id="example-{index}" data-index="{index}">'
+        f'<li><button type="button" id="example-{index}" data-index="{index}" '
+        f'data-file="{html.escape(clip["path"].name)}">'
         f'<video muted playsinline preload="metadata" tabindex="-1" aria-hidden="true" '
         f'src="gradio_api/file={html.escape(clip["path"].as_posix())}#t=0.8"></video>'
         f'<span class="name">{html.escape(clip["title"])}</span></button>'
@@ -207,10 +225,12 @@ def _wire(
             first = {}
         yield {run: gr.Button(interactive=True), stop: gr.Button(interactive=False)}
 
-    def pick(event: gr.EventData) -> tuple[str, str, int]:
+    def pick(event: gr.EventData) -> tuple[Any, ...]:
         index = getattr(event, "index", None)
         if not isinstance(index, int) or not 0 <= index < len(clips):
             raise gr.Error("There is no such example.")
+        if getattr(event, "linked", False):  # the link says the rest
+            return str(clips[index]["path"]), gr.skip(), gr.skip()
         return str(clips[index]["path"]), clips[index]["query"], int(clips[index].get("keep_every", 4))
 
     def analyse(video: str | None, query: str, keep_every: float = 4, coupling: float = 0.05) -> dict[str, Any]:
@@ -246,4 +266,6 @@ def _wire(
         "every method, lambda*, the scan over lambda and the certificate.",
     )
     given = list(inputs.values())
-    page.load(None, given, given, js="(...values) => slap.opened(values)", **private)
+    table = json.dumps(_link(inputs, len(clips)))
+    page.load(None, given, given, js=f"(...values) => slap.explore.opened(values, {table})", **private)
+    buttons["link"].click(None, given, None, js="(...values) => slap.explore.copyLink(values)", **private)

@@ -94,3 +94,33 @@ def test_a_run_is_taken_away_kept_through_a_reload_and_compared(page, tmp_path):
     assert not other.locator("#compare .slap-pair").count()
     other.close()
     assert_quiet(page)
+
+
+def inputs(page):
+    names = [
+        "#input-query textarea, #input-query input",
+        *(f"#input-{n} input[type=number]" for n in ("keep-every", "coupling")),
+    ]
+    return [page.input_value(name) for name in names]
+
+
+def test_a_link_fills_in_the_settings_and_a_run_writes_them(page, address):
+    page.goto(f"{address}?example=1&query=a%20red%20ball&keep_every=8&coupling=0.3&max_frames=16&mass=99&utm=x")
+    page.wait_for_selector("#input-video video")
+    page.wait_for_selector("#view-certificate[data-state=sample]")
+    assert "settings are filled in" in page.inner_text(".slap-sentence")
+    assert inputs(page) == ["a red ball", "8", "0.3"]  # the mass is out of range: it stays as it is
+    page.fill("#input-query textarea, #input-query input", "a dog & a cat")
+    run(page)
+    finished(page)
+    assert "query=a+dog+%26+a+cat&keep_every=8&coupling=0.3&max_frames=16" in page.url
+    assert "example=1" in page.url
+    assert "mass" not in page.url
+    assert page.inner_text("#view-strip .slap-headline").startswith("2 of 16 frames are kept")
+    # Another link in the same tab goes before what was kept; the same one does not.
+    page.reload()
+    page.wait_for_selector("#view-certificate[data-state=ready]")
+    page.goto(f"{address}?query=something")
+    page.wait_for_selector("#view-certificate[data-state=sample]")
+    assert inputs(page)[0] == "something"
+    assert_quiet(page)

@@ -4,7 +4,8 @@
  *
  *   slap.keep.asked(values)     a run begins, with these values of the inputs
  *   slap.keep.done(files)       it has ended, and these files can be taken away
- *   slap.keep.restored(values)  puts back what there is; the values that the inputs shall have
+ *   slap.keep.restored(values, linked)  puts back what there is; the values that the inputs shall have. A link to other
+ *                               settings than those of the last run goes before it
  *   slap.keep.put, get          keep and find something else under a name
  */
 (() => {
@@ -79,9 +80,9 @@
     }
   }
 
-  async function last(values) {
+  async function last(values, settings) {
     const kept = await get("last");
-    if (!kept) return null;
+    if (!kept || settings.some((value, i) => String(value) !== String(kept.inputs[i + 1]))) return null;
     show(kept.views);
     slap.say("This is your last run, as this browser has kept it.", "ready");
     const [video, ...others] = kept.inputs;
@@ -91,7 +92,7 @@
   }
 
   /* The example that was computed beforehand: gzip, as the report's library is. */
-  async function sample() {
+  async function sample(linked) {
     const url = document.querySelector("meta[name='slap-sample']")?.content;
     if (!url) return;
     const answer = await fetch(url);
@@ -100,7 +101,8 @@
     const { title, views } = JSON.parse(await new Response(stream).text());
     if (inputs || [...slap.views.values()].some((view) => view.state !== "empty")) return; // somebody was quicker
     show(views, { sample: true });
-    slap.say(`${title}: an example that was computed beforehand. Choose a clip and press Run to compute one yourself.`, "ready");
+    const next = linked ? "The link’s settings are filled in: press Run." : "Choose a clip and press Run to compute one yourself.";
+    slap.say(`${title}: an example that was computed beforehand. ${next}`, "ready");
   }
 
   slap.keep = {
@@ -110,16 +112,18 @@
     done: (files) => {
       if (inputs) slap.keep.put("last", { views: current(), inputs, files });
     },
-    restored: async (values) => {
+    restored: async (values, linked) => {
+      const [example, ...settings] = linked() || [];
       try {
         forgetOld().catch(() => {});
-        const found = await last(values);
+        const found = await last(values, settings);
         if (found) return found;
       } catch {
         // a browser that keeps nothing starts afresh
       }
-      sample().catch(() => {});
-      return values;
+      sample(settings.length > 0).catch(() => {});
+      if (example) slap.explore.example(example);
+      return settings.length ? [values[0], ...settings] : values;
     },
   };
 })();

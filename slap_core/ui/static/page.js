@@ -26,14 +26,21 @@
 
   /* A click on an example fills in its clip and query, and shows what it is about. */
   slap.mountExamples = (element, pick) => {
-    element.addEventListener("click", (event) => {
-      const button = event.target.closest("button[data-index]");
-      if (!button) return;
+    const choose = (button, linked) => {
       element.querySelectorAll("button").forEach((b) => b.setAttribute("aria-pressed", String(b === button)));
       runButton().disabled = true; // until the clip has arrived: see `picked`
       element.querySelector(".chosen").textContent = button.parentElement.querySelector(".note").textContent;
-      pick(Number(button.dataset.index));
+      pick({ index: Number(button.dataset.index), linked });
+    };
+    element.addEventListener("click", (event) => {
+      const button = event.target.closest("button[data-index]");
+      if (button) choose(button, false);
     });
+    /* By a link, which also says with which settings. */
+    slap.explore.example = (index) => {
+      const button = element.querySelector(`button[data-index="${index}"]`);
+      if (button) choose(button, true);
+    };
   };
 
   /* The stages of a run and one sentence about where it stands, read aloud when it changes. */
@@ -89,6 +96,7 @@
 
   slap.queued = (values) => {
     slap.keep.asked(values);
+    slap.explore.write(values);
     stopped = heard = false;
     asked += 1;
     say("Waiting for a free place …", "loading");
@@ -122,9 +130,35 @@
   };
 
   /* Gradio's dark theme is a class on the body. Plotly's library is fetched while the person still reads. */
-  slap.opened = async (values) => {
+  slap.opened = () => {
     new MutationObserver(slap.redraw).observe(document.body, { attributes: true, attributeFilter: ["class"] });
     slap.plotly(slap.plotlyUrl).catch(() => {}); // whoever needs it says so
-    return slap.keep.restored(values);
   };
+
+  /* Explore: the address says which example and which settings (see links.js), the browser what was run last. */
+  let table = null;
+  slap.explore = {
+    opened: (values, rows) => {
+      table = rows;
+      slap.opened();
+      return slap.keep.restored(values, explore.linked);
+    },
+    /* The values by the address, null where it says nothing; the first is the number of an example. */
+    linked: () => (slap.links.says(table) ? slap.links.read(table) : null),
+    write: (values) => slap.links.write(table, named(values)),
+    copyLink: async (values) => {
+      const copied = await slap.links.copy(table, named(values));
+      document.querySelector("#link-copied [aria-live]").textContent = copied
+        ? "The link is copied. It names an example, never your own video."
+        : `This browser copies nothing; here is the link: ${location.href}`;
+    },
+  };
+  const explore = slap.explore;
+
+  /* In place of the video the number of the example that it is. */
+  function named([video, ...others]) {
+    const buttons = [...document.querySelectorAll("#examples button")];
+    const index = video ? buttons.findIndex((button) => button.dataset.file === (video.orig_name || video.path.split("/").pop())) : -1;
+    return [index < 0 ? "" : String(index), ...others];
+  }
 })();
