@@ -1,14 +1,29 @@
 """The card of a trained network: what it learned from, by which command and seed, its scores, and its files' hashes.
 
 A card is `card.json` beside the network's config and weights. A file whose SHA-256 differs from the card's is refused.
+Nothing here needs torch, so that the page can tell of the networks before it can use them.
 """
 
 import hashlib
 import json
 import pathlib
-from typing import Any
+from typing import Any, Final
 
-__all__ = ["load_card", "sha256", "write_card"]
+__all__ = ["POTENTIALS", "chosen_coupling", "load_card", "sha256", "weights_folder", "write_card"]
+
+ASSETS = pathlib.Path(__file__).resolve().parent.parent / "assets"
+POTENTIALS: Final = {
+    "paper": "potential",
+    "solver": "potential_through_solver",
+    "no_sobolev": "potential_no_sobolev",
+    "no_spectral": "potential_no_spectral",
+}
+"""The shipped potentials by recipe: their folders."""
+
+
+def weights_folder(name: str) -> pathlib.Path:
+    """The folder of a shipped network."""
+    return ASSETS / "weights" / name
 
 
 def sha256(path: pathlib.Path) -> str:
@@ -53,3 +68,9 @@ def write_card(folder: pathlib.Path, card: dict[str, Any]) -> None:
         f"    {card['command']}\n\n| score | value |\n|---|---|\n{scores}\n\nLicence: {card['licence']}\n",
         encoding="utf-8",
     )
+
+
+def chosen_coupling(recipe: str) -> float | None:
+    """The lambda that validation scenes chose for a shipped potential; None where its card says none."""
+    chosen = load_card(weights_folder(POTENTIALS[recipe]))["scores"].get("coupling")
+    return None if chosen is None else float(chosen)

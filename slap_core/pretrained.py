@@ -19,7 +19,7 @@ import io
 import pathlib
 from typing import Any, Final
 
-from slap_core.cards import load_card, write_card
+from slap_core.cards import POTENTIALS, chosen_coupling, load_card, weights_folder, write_card
 from slap_core.encoders import CONFIG, WEIGHTS, OpenClipEncoder, from_architecture, from_folder
 from slap_core.hub import hub_file, hub_first
 from slap_core.learned import LearnedInterpolator
@@ -29,17 +29,19 @@ from slap_core.slots import SlowFastSlots
 
 __all__ = [
     "BASELINES",
+    "POTENTIALS",
     "baseline_class",
+    "chosen_coupling",
     "load_baseline",
     "load_card",
     "load_encoder",
     "load_potential",
     "load_probe",
     "load_slots",
+    "weights_folder",
+    "write_card",
 ]
-__all__ += ["weights_folder", "write_card"]
 
-ASSETS = pathlib.Path(__file__).resolve().parent.parent / "assets"
 BASELINES: Final = {
     "latent_ode": ("latent_ode", "LatentODE"),
     "regressor": ("rivals", "DirectRegressor"),
@@ -47,19 +49,7 @@ BASELINES: Final = {
     "force_field": ("force_field", "ForceField"),
 }
 """The trained baselines by the names of their folders: module and class."""
-POTENTIALS: Final = {
-    "paper": "potential",
-    "solver": "potential_through_solver",
-    "no_sobolev": "potential_no_sobolev",
-    "no_spectral": "potential_no_spectral",
-}
-"""The shipped potentials by recipe: their folders."""
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt")
-
-
-def weights_folder(name: str) -> pathlib.Path:
-    """The folder of a shipped network."""
-    return ASSETS / "weights" / name
 
 
 def load_encoder(name: str = "bundled", *, device: str = "cpu") -> OpenClipEncoder:
@@ -148,12 +138,6 @@ def load_potential(encoder: str = "bundled", *, recipe: str = "paper") -> Potent
     if recipe not in POTENTIALS:
         raise ValueError(f"{recipe!r} is not a recipe of potentials; choose one of: {', '.join(POTENTIALS)}.")
     return _own(Potential, POTENTIALS[recipe]) if encoder == "bundled" else None
-
-
-def chosen_coupling(recipe: str) -> float | None:
-    """The lambda that validation scenes chose for a shipped potential; None where its card says none."""
-    chosen = load_card(weights_folder(POTENTIALS[recipe]))["scores"].get("coupling")
-    return None if chosen is None else float(chosen)
 
 
 def load_slots(encoder: str = "bundled") -> SlowFastSlots | None:

@@ -70,7 +70,7 @@ def test_networks_of_other_encoders_are_not_there():
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_a_trained_baseline_is_loaded_where_there_is_one(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(pretrained, "ASSETS", tmp_path)
+    monkeypatch.setattr("slap_core.cards.ASSETS", tmp_path)
     assert load_baseline(name) is None
     network = baseline_class(name)(16)
     network.save_pretrained(weights_folder(name))
@@ -123,7 +123,7 @@ def test_own_networks_need_safetensors(tmp_path, monkeypatch):
     (folder / "config.json").write_text(json.dumps({"dim": 4}))
     torch.save({}, folder / "pytorch_model.bin")
     write_card(folder, CARD)
-    monkeypatch.setattr(pretrained, "ASSETS", tmp_path)
+    monkeypatch.setattr("slap_core.cards.ASSETS", tmp_path)
     pretrained._own.cache_clear()
     with pytest.raises(ValueError, match=r"has no model\.safetensors"):
         load_potential()

@@ -13,7 +13,7 @@ from PIL import Image
 from slap_core import tunnel_world as world
 from slap_core.tunnel_world import __main__ as command
 from slap_core.tunnel_world import names, random
-from slap_core.tunnel_world.film import film, truth
+from slap_core.tunnel_world.filming import film, truth
 from slap_core.tunnel_world.language import caption, prompt, vocabulary, words
 from slap_core.tunnel_world.objects import COLOUR_RGB
 from slap_core.tunnel_world.occluders import paint_occluder

@@ -4,6 +4,8 @@ import dataclasses
 import json
 import pathlib
 import re
+import subprocess
+import sys
 
 import fakes
 import pytest
@@ -210,6 +212,17 @@ def page(tmp_path_factory):
     (folder / "findings.md").write_text("The landscape *wins* some.")
     (folder / "tunnel_methods.svg").write_text("<svg/>")
     return layout.build_page(steps=steps, examples=folder, figures=folder)
+
+
+def test_page_is_built_without_waiting_for_torch():
+    build = (
+        "import pathlib, sys; from slap_core.ui.layout import build_page; "
+        "page = build_page(steps=iter, examples=pathlib.Path('none'), figures=pathlib.Path('none')); "
+        "print(sorted({'torch', 'open_clip', 'umap', 'sklearn', 'scipy'} & set(sys.modules)))"
+    )
+    root = pathlib.Path(layout.__file__).parents[2]
+    said = subprocess.run([sys.executable, "-c", build], cwd=root, capture_output=True, text=True, check=True)
+    assert said.stdout.splitlines()[-1] == "[]"
 
 
 def test_page_has_the_stable_ids(page):

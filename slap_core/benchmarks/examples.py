@@ -13,7 +13,7 @@ from typing import Any
 
 from slap_core.analysis import analyse
 from slap_core.benchmarks.output import markdown_table, write
-from slap_core.pretrained import ASSETS
+from slap_core.cards import ASSETS
 
 __all__ = ["main", "measure", "table"]
 

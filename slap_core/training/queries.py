@@ -12,10 +12,10 @@ from typing import Final
 
 from slap_core.tunnel_world import COLOURS, KINDS, Scenes, wording
 from slap_core.tunnel_world import random as counter
+from slap_core.tunnel_world.names import QUERIES
 
 __all__ = ["QUERIES", "query_pairs", "query_words"]
 
-QUERIES: Final = ("true", "distractor", "absent", "generic")
 GENERIC: Final = ("an object", "something")
 _CHANNEL: Final = 1101
 """Of the hash that draws pairs and words: none of those that Tunnel World uses."""

@@ -8,36 +8,40 @@
 A seed determines a scene to the last pixel, on the CPU and on a GPU (pictures agree to 1/255). Files, in the order of
 the ideas: `names`, `random`, `splits`, `scenes` (what there is), `choreography` (who is where, and when), `sampling`,
 `motion`, `shapes`, `objects`, `occluders`, `canvas`, `backgrounds` (how it looks), `patches`, `painting`,
-`visibility`, `rendering`, `description` (what is to be seen), `wording`, `language`, `questions`, `film`.
+`visibility`, `rendering`, `description` (what is to be seen), `wording`, `language`, `asking`, `filming`.
+
+Names are loaded when they are first used: who needs only what there is does not wait for torch.
 """
 
-from slap_core.tunnel_world.description import Description, Row, Thing, describe, place_of
-from slap_core.tunnel_world.film import film, truth
-from slap_core.tunnel_world.language import COARSE_PLACES, NOTHING, caption, coarse_place, prompt, vocabulary, words
-from slap_core.tunnel_world.motion import State, state
-from slap_core.tunnel_world.names import (
-    BACKGROUNDS,
-    COLOURS,
-    HELD_OUT_BACKGROUND,
-    HELD_OUT_COLOUR,
-    HELD_OUT_OCCLUDER,
-    KINDS,
-    LAYERS,
-    MAX_OBJECTS,
-    MOTIONS,
-    OCCLUDERS,
-    OUTCOMES,
-    PLACES,
-    RELATIONS,
-)
-from slap_core.tunnel_world.questions import Question, questions
-from slap_core.tunnel_world.rendering import Rendered, render
-from slap_core.tunnel_world.sampling import sample
-from slap_core.tunnel_world.scenes import Scenes
-from slap_core.tunnel_world.splits import HELD_OUT, SPLITS, seeds, split_of
+import importlib
+from typing import Any
 
-__all__ = ["BACKGROUNDS", "COARSE_PLACES", "COLOURS", "HELD_OUT", "HELD_OUT_BACKGROUND", "HELD_OUT_COLOUR"]
-__all__ += ["HELD_OUT_OCCLUDER", "KINDS", "LAYERS", "MAX_OBJECTS", "MOTIONS", "NOTHING", "OCCLUDERS", "OUTCOMES"]
-__all__ += ["PLACES", "RELATIONS", "SPLITS", "Description", "Question", "Rendered", "Row", "Scenes", "State", "Thing"]
-__all__ += ["caption", "coarse_place", "describe", "place_of", "prompt", "questions", "render", "sample", "seeds"]
-__all__ += ["film", "split_of", "state", "truth", "vocabulary", "words"]
+_HOME = {
+    "asking": ("Question", "questions"),
+    "description": ("Description", "Row", "Thing", "describe", "place_of"),
+    "filming": ("film", "truth"),
+    "language": ("COARSE_PLACES", "NOTHING", "caption", "coarse_place", "prompt", "vocabulary", "words"),
+    "motion": ("State", "state"),
+    "names": (
+        *("BACKGROUNDS", "COLOURS", "HELD_OUT_BACKGROUND", "HELD_OUT_COLOUR", "HELD_OUT_OCCLUDER", "KINDS"),
+        *("LAYERS", "MAX_OBJECTS", "MOTIONS", "OCCLUDERS", "OUTCOMES", "PLACES", "RELATIONS", "SPLITS"),
+    ),
+    "rendering": ("Rendered", "render"),
+    "sampling": ("sample",),
+    "scenes": ("Scenes",),
+    "splits": ("HELD_OUT", "seeds", "split_of"),
+}
+"""By module: its public names, none of which may be the name of a module."""
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = sorted(_MODULE)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE:
+        raise AttributeError(f"slap_core.tunnel_world has no {name!r}; it has: {', '.join(__all__)}.")
+    return getattr(importlib.import_module(f"slap_core.tunnel_world.{_MODULE[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

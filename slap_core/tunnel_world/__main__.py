@@ -13,7 +13,7 @@ import torch
 
 from slap_core.tunnel_world import names
 from slap_core.tunnel_world.contact_sheet import SHEETS, contact_sheet
-from slap_core.tunnel_world.film import film, truth
+from slap_core.tunnel_world.filming import film, truth
 from slap_core.tunnel_world.rendering import render
 from slap_core.tunnel_world.sampling import sample
 from slap_core.video import write_clip

@@ -6,7 +6,8 @@ Everywhere else these are integers: the index into one of the tuples below.
 from typing import Final
 
 __all__ = ["BACKGROUNDS", "COLOURS", "HELD_OUT_BACKGROUND", "HELD_OUT_COLOUR", "HELD_OUT_OCCLUDER", "KINDS"]
-__all__ += ["LAYERS", "MAX_OBJECTS", "MOTIONS", "OCCLUDERS", "OUTCOMES", "PLACES", "RELATIONS", "index_of"]
+__all__ += ["LAYERS", "MAX_OBJECTS", "MOTIONS", "OCCLUDERS", "OUTCOMES", "PLACES", "QUERIES", "RELATIONS", "SPLITS"]
+__all__ += ["index_of"]
 
 KINDS: Final = ("car", "bus", "train", "ball", "box", "cone", "bird", "boat", "person")
 COLOURS: Final = ("red", "orange", "yellow", "green", "blue", "purple", "white", "black")
@@ -27,7 +28,12 @@ MOTIONS: Final = ("straight", "accelerating", "slowing", "bouncing", "stopping")
 PLACES: Final = ("far left", "left", "centre left", "centre right", "right", "far right")
 RELATIONS: Final = ("behind", "in front of", "left of", "right of")
 LAYERS: Final = ("observed", "cut_away", "empty")
+QUERIES: Final = ("true", "distractor", "absent", "generic")
+"""The four ways of asking about a scene (see `training.queries`)."""
 MAX_OBJECTS: Final = 4
+
+SPLITS: Final = {"train": (0, 2**31), "validation": (2**31, 2**31 + 2**30), "test": (2**31 + 2**30, 2**32)}
+"""First seed, and one past the last, of each split."""
 
 HELD_OUT_OCCLUDER: Final = OCCLUDERS.index("rock")
 HELD_OUT_BACKGROUND: Final = BACKGROUNDS.index("desert")

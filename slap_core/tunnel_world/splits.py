@@ -6,10 +6,9 @@ import torch
 from jaxtyping import Int64
 from torch import Tensor
 
-__all__ = ["HELD_OUT", "SPLITS", "seeds", "split_of"]
+from slap_core.tunnel_world.names import SPLITS
 
-SPLITS: Final = {"train": (0, 2**31), "validation": (2**31, 2**31 + 2**30), "test": (2**31 + 2**30, 2**32)}
-"""First seed, and one past the last, of each split."""
+__all__ = ["HELD_OUT", "SPLITS", "seeds", "split_of"]
 
 HELD_OUT: Final = ("none", "pairs", "occluder", "background")
 """What `sample(held_out=...)` can draw that training scenes never show."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import gradio as gr
 
-from slap_core.pretrained import chosen_coupling
+from slap_core.cards import chosen_coupling
 from slap_core.ui import callbacks, takeaway
 from slap_core.ui.findings import findings
 from slap_core.ui.learn import learn_place

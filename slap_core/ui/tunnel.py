@@ -15,8 +15,7 @@ from typing import Any
 
 import gradio as gr
 
-from slap_core.training.queries import QUERIES
-from slap_core.tunnel_world import COLOURS, KINDS, OCCLUDERS, OUTCOMES, SPLITS
+from slap_core.tunnel_world.names import COLOURS, KINDS, OCCLUDERS, OUTCOMES, QUERIES, SPLITS
 from slap_core.ui.places import place
 from slap_core.ui.tunnel_run import ANY, VIEWS, blank, run, tunnel_test
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-from slap_core.training.queries import QUERIES
+from slap_core.tunnel_world.names import QUERIES
 from slap_core.ui.callbacks import UNEXPECTED
 from slap_core.views.titles import TUNNEL_PROMISES, TUNNEL_TITLES
 

@@ -5,9 +5,9 @@ from jaxtyping import UInt8
 from torch import Tensor
 
 from slap_core.tunnel_world import names
+from slap_core.tunnel_world.asking import questions
 from slap_core.tunnel_world.description import describe
 from slap_core.tunnel_world.language import caption
-from slap_core.tunnel_world.questions import questions
 from slap_core.tunnel_world.rendering import Rendered
 from slap_core.tunnel_world.scenes import Scenes
 from slap_core.tunnel_world.splits import split_of
