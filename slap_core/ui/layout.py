@@ -9,16 +9,15 @@ from typing import Any
 import gradio as gr
 
 from slap_core.cards import chosen_coupling
-from slap_core.ui import callbacks, takeaway
+from slap_core.ui import callbacks, limits, takeaway
+from slap_core.ui.about import about_place
 from slap_core.ui.findings import findings
 from slap_core.ui.learn import learn_place
 from slap_core.ui.places import bar
 from slap_core.ui.tunnel import tunnel_place
 from slap_core.views.titles import TITLES
 
-__all__ = ["UPLOAD_MEGABYTES", "build_page"]
-
-UPLOAD_MEGABYTES = 100
+__all__ = ["build_page"]
 
 OPENING = """
 <h1>SLAP Explorer</h1>
@@ -55,7 +54,8 @@ def build_page(*, steps: callbacks.Steps, examples: pathlib.Path, figures: pathl
         figures: folder with what has been measured (see `findings`).
     """
     clips = _read_examples(examples)
-    with gr.Blocks(title="SLAP Explorer", analytics_enabled=False, delete_cache=(300, 1800)) as page:
+    kept = (limits.CHECK_SECONDS, limits.KEEP_SECONDS)
+    with gr.Blocks(title="SLAP Explorer", analytics_enabled=False, delete_cache=kept) as page:
         bar()
         with gr.Row(elem_id="top"):
             with gr.Column(scale=3, min_width=320):
@@ -80,6 +80,7 @@ def build_page(*, steps: callbacks.Steps, examples: pathlib.Path, figures: pathl
         _wire(page, inputs, buttons, gallery, shown, clips, steps)
     tunnel_place(page, figures=figures)
     learn_place(page)
+    about_place(page)
     return page.queue(default_concurrency_limit=1, max_size=20)
 
 
@@ -95,8 +96,8 @@ def _read_examples(folder: pathlib.Path) -> list[dict[str, Any]]:
 def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any], gr.HTML]:
     video = gr.Video(label="Video", sources=["upload"], elem_id="input-video", height=220, autoplay=False)
     gr.HTML(
-        f'<p id="limits">Up to {UPLOAD_MEGABYTES} MB and 4 hours; MP4, MOV, MKV, WebM, AVI, FLV, Ogg, GIF or MPEG-TS. '
-        "Of a long video frames are taken evenly, as many as “frames at most” says.</p>",
+        f'<p id="limits">Up to {limits.UPLOAD_MEGABYTES} MB and 4 hours; MP4, MOV, MKV, WebM, AVI, FLV, Ogg, GIF or '
+        "MPEG-TS. Of a long video frames are taken evenly, as many as “frames at most” says.</p>",
         apply_default_css=False,
     )
     gallery = gr.HTML(
@@ -135,11 +136,7 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
             "bundled one are downloaded once.",
         )  # fmt: skip
         max_frames = gr.Slider(2, 512, value=64, step=1, label="Frames at most", info="Taken evenly over the video.")
-    gr.HTML(
-        '<p id="privacy">Your video is processed by the machine that serves this page, is seen by no other visitor, '
-        "and is deleted within half an hour.</p>",
-        apply_default_css=False,
-    )
+    gr.HTML(f'<p id="privacy">{limits.PRIVACY}</p>', apply_default_css=False)
     settings = {
         "keep_every": keep_every, "coupling": coupling, "mass": mass, "potential": potential, "encoder": encoder,
         "max_frames": max_frames,

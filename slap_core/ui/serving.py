@@ -9,7 +9,7 @@ from typing import Any
 import gradio as gr
 
 from slap_core.ui import learn, precomputed
-from slap_core.ui.layout import UPLOAD_MEGABYTES
+from slap_core.ui.limits import UPLOAD_MEGABYTES
 from slap_core.ui.theme import theme
 from slap_core.views import browser
 
@@ -18,7 +18,7 @@ __all__ = ["launch_settings", "warm_up"]
 log = logging.getLogger(__name__)
 
 STATIC = pathlib.Path(__file__).parent / "static"
-STYLES = ("page", "tunnel", "learn")
+STYLES = ("page", "tunnel", "learn", "about")
 SCRIPTS = ("links", "keep", "takeaway", "compare", "page", "tunnel", "tunnel_answer", *learn.SCRIPTS)
 """Of all places, in the order in which they are read."""
 

@@ -133,6 +133,8 @@
   slap.opened = () => {
     new MutationObserver(slap.redraw).observe(document.body, { attributes: true, attributeFilter: ["class"] });
     slap.plotly(slap.plotlyUrl).catch(() => {}); // whoever needs it says so
+    // Gradio's own address for this, ?view=api, shows nothing before the second click.
+    if (location.hash === "#api") document.querySelector("footer .show-api")?.click();
   };
 
   /* Explore: the address says which example and which settings (see links.js), the browser what was run last. */
