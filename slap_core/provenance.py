@@ -9,8 +9,7 @@ import importlib.metadata
 import platform
 import shlex
 
-from slap_core.cards import load_card
-from slap_core.pretrained import weights_folder
+from slap_core.cards import load_card, weights_folder
 from slap_core.stages import Settings
 
 __all__ = ["command", "networks", "provenance", "versions"]

@@ -12,6 +12,7 @@ import torch
 from slap_core.stages import Settings
 from slap_core.views import figures
 from slap_core.views.figures import energies, images, latent_map, objects, resonance, strip, style, view
+from slap_core.views.glossary import TERMS
 from slap_core.views.titles import PROMISES, TITLES
 
 METHODS = ("ZOH", "LERP", "SLERP", "SLAP")
@@ -402,3 +403,14 @@ def test_open_end_counts_as_a_stretch():
     assert "4 are missing in 2 stretches" in found.headline
     found = strip.film_strip(fakes.stages(8, settings=Settings(keep_every=3))[0])  # one more after the last anchor
     assert "5 are missing in 3 stretches" in found.headline
+
+
+def test_every_caption_has_terms_that_say_what_they_mean(views):
+    for name, one in views.items():
+        assert any(form in one.caption for *_, forms in TERMS.values() for form in forms), name
+    for name, (definition, _, forms) in TERMS.items():
+        assert definition[0].islower() or definition[0].isupper()
+        assert len(definition) < 120
+        assert forms, name
+    forms = [form for *_, forms in TERMS.values() for form in forms]
+    assert len(forms) == len(set(forms))  # each word means one thing

@@ -3,7 +3,8 @@
     python -m slap_core.ui.screenshots --out assets/figures
 
 starts the page, opens each place in a headless Chromium, and saves page.webp (Explore, after a run), page_dark.webp,
-page_phone.webp, tunnel_test.webp and learn.webp. It needs the packages of tests/requirements.txt and a Chromium.
+page_phone.webp, tunnel_test.webp, learn.webp and about.webp. It needs the packages of tests/requirements.txt and a
+Chromium.
 """
 
 import argparse
@@ -102,6 +103,9 @@ def shoot(address: str, out: pathlib.Path) -> list[pathlib.Path]:
         lesson.wait_for_selector("#learn-ball svg")
         lesson.evaluate("() => document.querySelector('#learn-ball').scrollIntoView()")
         save(lesson, "learn")
+        about = _open(browser, f"{address}about")
+        about.wait_for_selector("h1")
+        save(about, "about")
         tunnel = _open(browser, f"{address}tunnel-test")
         tunnel.click("#button-tunnel-run")
         tunnel.wait_for_selector("#view-scan[data-state=ready]")

@@ -1,17 +1,26 @@
 """What draws the views in a browser: scripts, styles and plotly's own library, as files of this package."""
 
 import importlib.util
+import json
 import pathlib
+
+from slap_core.views.glossary import TERMS
 
 __all__ = ["plotly_library", "script", "style"]
 
 STATIC = pathlib.Path(__file__).parent / "static"
-SCRIPTS = ("views.js", "linked.js", "plots.js", "frames.js", "slots.js", "objects.js")
+SCRIPTS = ("views.js", "glossary.js", "linked.js", "plots.js", "frames.js", "slots.js", "objects.js")
 
 
 def script() -> str:
     """The script that draws a view's JSON into an element: `slap.render(element, view)`."""
-    return "\n".join((STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    terms = {
+        form: {"name": name, "definition": definition, "formula": formula}
+        for name, (definition, formula, forms) in TERMS.items()
+        for form in forms
+    }
+    parts = [f"window.slap = {{ glossary: {json.dumps(terms)} }};"]
+    return "\n".join([*parts, *((STATIC / name).read_text(encoding="utf-8") for name in SCRIPTS)])
 
 
 def style() -> str:

@@ -6,7 +6,7 @@ from test_page import assert_quiet, wait_for_all
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-PLACES = ["", "tunnel-test", "learn"]
+PLACES = ["", "tunnel-test", "learn", "about"]
 BY_ITSELF = "() => !!document.activeElement && document.activeElement.matches(':focus-visible')"
 SIDEWAYS = "() => document.documentElement.scrollWidth - innerWidth"
 

@@ -26,6 +26,14 @@ def test_an_example_is_there_before_anything_is_run(page):
     # Its figures are linked as those of a run are.
     page.keyboard.press("End")
     assert "kept" in page.inner_text("#view-strip .slap-cursor") or "dropped" in page.inner_text(".slap-cursor")
+    # Its terms say what they mean, to the pointer and to who comes by with Tab.
+    term = page.locator("#view-map .slap-term", has_text="anchors")
+    term.hover()
+    assert "kept frame" in page.inner_text(".slap-term-card")
+    page.mouse.move(0, 0)
+    page.wait_for_selector(".slap-term-card", state="hidden")
+    term.focus()
+    page.wait_for_selector(".slap-term-card", state="visible")
     # It says where it comes from, and gives way to what a person runs.
     source = page.locator("#view-map details", has_text="Where this figure comes from")
     source.locator("summary").click()

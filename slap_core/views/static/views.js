@@ -159,7 +159,7 @@
     part.waiting.setAttribute("role", view.state === "failed" ? "alert" : "presentation");
     part.body.hidden = !drawable;
     part.plot.hidden = !view.figure;
-    part.caption.textContent = view.caption;
+    slap.gloss(part.caption, view.caption);
     part.description.textContent = view.description;
     part.about.hidden = !(ready && view.description && view.description !== view.headline);
     table(part.table, ready ? view.table : null);
