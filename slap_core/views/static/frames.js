@@ -3,6 +3,7 @@
   "use strict";
   const slap = window.slap;
   const { make } = slap;
+  const short = (value) => Number(value.toPrecision(4)); // as it was typed, without what single precision adds
 
   slap.describeFrame = (frame) => {
     const strip = slap.strip;
@@ -61,7 +62,7 @@
     const told = make("output", "slap-unit");
     const use = make("button", "slap-key-all", "use this λ");
     use.type = "button";
-    use.addEventListener("click", () => slap.useCoupling?.(slap.scan.couplings[slap.held()]));
+    use.addEventListener("click", () => slap.useCoupling?.(short(slap.scan.couplings[slap.held()])));
     turn.append(make("span", "slap-time", "λ"), slider, told);
     if (slap.useCoupling) turn.append(use);
     slider.addEventListener("input", () => slap.hold(Number(slider.value)));
@@ -87,7 +88,7 @@
       const { couplings, drift, converged, action } = slap.scan;
       slider.value = k;
       const sum = action[k].reduce((a, b) => a + b, 0);
-      const parts = [`${couplings[k]}`, drift.length ? `drift ${drift[k].toPrecision(3)}` : "", `action ${sum.toPrecision(3)}`];
+      const parts = [`${short(couplings[k])}`, drift.length ? `drift ${drift[k].toPrecision(3)}` : "", `action ${sum.toPrecision(3)}`];
       told.textContent = parts.filter(Boolean).join(" · ") + (converged[k] ? "" : " · did not converge");
     });
     slap.mapScan = (current, k) => {
