@@ -24,7 +24,9 @@ def parser() -> argparse.ArgumentParser:
     for field in dataclasses.fields(Settings):
         value = getattr(defaults, field.name)
         flag: dict[str, Any] = {"type": type(value)}
-        if isinstance(value, tuple):
+        if field.name == "concepts":
+            flag = {"type": str, "help": "words to track beside the query, separated by commas, six at most"}
+        elif isinstance(value, tuple):
             flag = {"type": float, "nargs": "+", "metavar": field.name.upper()}
         analyse.add_argument(f"--{field.name.replace('_', '-')}", default=value, **flag)
     return top

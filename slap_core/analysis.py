@@ -18,6 +18,7 @@ import torch
 from slap_core import metrics, sphere
 from slap_core.baselines import Lerp, Slerp, ZeroOrderHold
 from slap_core.chosen_potential import chosen_potential
+from slap_core.comparison import compare
 from slap_core.encoders import OpenClipEncoder, collect
 from slap_core.fitting import fit_slots_steps
 from slap_core.least_action import LeastAction
@@ -93,8 +94,8 @@ class Collector:
 def analyse_stages(
     clip_or_path: Clip | str | os.PathLike[str], query: str | None = None, **settings: Any
 ) -> Iterator[Stage]:
-    """The stages of the main job, in the order Decoded, Encoded, Solved, Projected (PCA), Scanned, Slotted, Tracked,
-    Projected (UMAP), each yielded as soon as it is known.
+    """The stages of the main job, in the order Decoded, Encoded, Solved, Projected (PCA), Scanned, Compared, Slotted,
+    Tracked, Projected (UMAP), each yielded as soon as it is known.
 
     Arguments and errors as for `analyse`.
     """
@@ -137,6 +138,8 @@ def analyse_steps(
     yield Progress("scan", 0.0)
     scanned = _scan(chosen, encoded, solver)
     yield scanned
+    yield Progress("words", 0.0)
+    yield (yield from compare(chosen, decoded, encoded, solved, scanned, encoder, solver))
     yield Progress("slots", 0.0)
     slots = load_slots(encoder.name)
     if slots is None:

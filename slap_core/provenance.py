@@ -32,7 +32,7 @@ def command(settings: Settings, video: str, query: str) -> str:
         value = getattr(settings, field.name)
         if value == field.default:
             continue
-        parts = value if isinstance(value, tuple) else [value]
+        parts = [", ".join(value)] if field.name == "concepts" else value if isinstance(value, tuple) else [value]
         words += [f"--{field.name.replace('_', '-')}", *map(str, parts)]
     return shlex.join([*words, "--out", "report"])
 

@@ -57,11 +57,13 @@ def summary(analysis: Analysis) -> dict[str, Any]:
             "converged": list(scanned.converged),
         },
         "certificate": {**dataclasses.asdict(certificate), "sentence": certificate.sentence},
+        "concepts": _concepts(analysis),
         "slots": analysis.slotted.origin,
         "objects": [
             {"slot": one.slot + 1, "seen": one.seen.nonzero().flatten().tolist(), "there": int(one.there.sum())}
             for one in analysis.tracked.objects
         ],
+        "sees": _sees(analysis),
         "map": {
             name: {"method": p.method, "trustworthiness": p.trustworthiness, "seed": p.seed, "note": p.note}
             for name, p in analysis.maps.items()
@@ -74,7 +76,8 @@ def summary(analysis: Analysis) -> dict[str, Any]:
 
 
 def paths_npz(analysis: Analysis) -> bytes:
-    """Times, latents of all frames, indices of kept and dropped ones, every method's recovered latents; and of every
+    """Times, latents of all frames, indices of kept and dropped ones, every method's recovered latents; of the query
+    and the concepts (whose words are in summary.json) latents, scores and the radius of SLAP's band; and of every
     object the frames in which it is seen and there, its places (row, column), and what it looks like by SLAP in the
     others.
     """
@@ -86,6 +89,9 @@ def paths_npz(analysis: Analysis) -> bytes:
         "dropped": analysis.decoded.dropped.numpy(),
         "scan_lambda": analysis.scanned.couplings.numpy(),
         "scan_points": analysis.scanned.points.numpy(),
+        "concepts": analysis.compared.concepts.numpy(),
+        "scores_radius": analysis.compared.radius.numpy(),
+        **{f"scores_{name}": scores.numpy() for name, scores in analysis.compared.scores.items()},
     }
     if analysis.encoded.query is not None:
         arrays["query"] = analysis.encoded.query.numpy()
@@ -141,6 +147,32 @@ def write_report(analysis: Analysis, out: pathlib.Path | str) -> list[pathlib.Pa
         finally:
             part.unlink(missing_ok=True)
     return [out / name for name in contents]
+
+
+def _concepts(analysis: Analysis) -> list[dict[str, Any]]:
+    """Of every word: mean scores over the dropped frames, and how many of the true ones SLAP's band holds."""
+    compared, dropped = analysis.compared, analysis.decoded.dropped
+    return [
+        {
+            "words": words,
+            "scores": {name: _mean(scores[row, dropped]) for name, scores in compared.scores.items()},
+            "band_level": compared.level,
+            "band_held": None if compared.held is None else _number(compared.held[row]),
+        }
+        for row, words in enumerate(compared.words)
+    ]
+
+
+def _sees(analysis: Analysis) -> dict[str, Any]:
+    """In how many of the dropped frames a method beats the nearest kept frame, and is nearest to the true words."""
+    compared, dropped = analysis.compared, analysis.decoded.dropped
+    return {
+        name: {
+            "nearer_than_known_frames": compared.beats_known(name, dropped),
+            "same_words": compared.agrees(name, dropped) if compared.phrases else None,
+        }
+        for name in compared.own
+    }
 
 
 def _number(value: Any) -> float | None:

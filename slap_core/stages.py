@@ -1,20 +1,23 @@
 """What the main job yields, stage by stage, and what it is made of: the one vocabulary of page, report and API.
 
-`analysis.analyse_stages` yields these in order: Decoded, Encoded, Solved, Projected (PCA), Scanned, Slotted, Tracked,
-Projected (UMAP). `analysis.analyse` collects them in an `Analysis`.
+`analysis.analyse_stages` yields these in order: Decoded, Encoded, Solved, Projected (PCA), Scanned, Compared, Slotted,
+Tracked, Projected (UMAP). `analysis.analyse` collects them in an `Analysis`.
 """
 
 import dataclasses
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Literal, TypeVar
 
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
+from slap_core.concepts import Compared
 from slap_core.types import Clip, Energies, Latents, Solution
+from slap_core.words import concept_list
 
 __all__ = [
     "Analysis",
+    "Compared",
     "Decoded",
     "Encoded",
     "ObjectPath",
@@ -58,8 +61,13 @@ class Settings:
     """The lambdas of the resonance curve, increasing."""
     seed: int = 0
     device: str = "cpu"
+    concepts: str | Sequence[str] = ()
+    """Words to track beside the query, at most six of 60 characters each, or a string with commas between them; kept as
+    a tuple."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "concepts", concept_list(self.concepts))
+
         def check(ok: bool, name: str, requirement: str) -> None:
             if not ok:
                 raise ValueError(f"{name} must be {requirement}, got {getattr(self, name)!r}.")
@@ -224,7 +232,7 @@ class Progress:
     """How far a stage is; between two of these a run can be cancelled."""
 
     stage: str
-    """decode, encode, potential, solve, project, scan, slots or objects."""
+    """decode, encode, potential, solve, project, scan, words, slots or objects."""
     fraction: float
     """In [0, 1]."""
 
@@ -248,7 +256,7 @@ def finished(steps: Generator[Progress, None, Outcome], on_step: Callable[[Progr
             on_step(progress)
 
 
-Stage = Decoded | Encoded | Solved | Scanned | Slotted | Tracked | Projected
+Stage = Decoded | Encoded | Solved | Scanned | Compared | Slotted | Tracked | Projected
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -260,6 +268,7 @@ class Analysis:
     encoded: Encoded
     solved: Solved
     scanned: Scanned
+    compared: Compared
     slotted: Slotted
     tracked: Tracked
     maps: Mapping[str, Projected]

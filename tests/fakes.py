@@ -7,8 +7,10 @@ the numbers are consistent with one another (SLAP recovers best, by construction
 import torch
 
 from slap_core import sphere
+from slap_core.concepts import Nearest, nearest
 from slap_core.stages import (
     Analysis,
+    Compared,
     Decoded,
     Encoded,
     ObjectPath,
@@ -68,7 +70,7 @@ def stages(
     seed: int = 0,
     name: str = "fake.mp4",
 ) -> list[Stage]:
-    """The seven stages of a made-up analysis, in order."""
+    """The nine stages of a made-up analysis, in order."""
     settings = settings or Settings()
     generator = torch.Generator().manual_seed(seed)
 
@@ -160,6 +162,7 @@ def stages(
             gap_action=1 - 0.1 * couplings[:, None] * torch.ones(gaps),
             best=int(curve.argmin()) if len(dropped) else None,
         ),
+        _compared(latents, kept, dropped, solutions, target, query, settings),
         Slotted(
             frames=looked_at,
             slow=torch.softmax(3 * noise(len(looked_at), 8, 6, 6), dim=1),
@@ -171,6 +174,33 @@ def stages(
         Tracked((_object(frames, kept, solutions),), box=(0.125, 0.0, 0.875, 1.0)),
         projected("UMAP" if frames > 3 else "PCA"),
     ]
+
+
+def _compared(latents, kept, dropped, solutions, target, query, settings):
+    """Scores of the query and of the concepts, which are directions at random, with a band of 0.05."""
+    words = (*([query] if query else []), *settings.concepts)
+    points = torch.cat([target[None]] if query else [torch.zeros(0, 16)])
+    others = torch.randn(len(settings.concepts), 16, generator=torch.Generator().manual_seed(5))
+    concepts = torch.cat([points, sphere.normalize(others)])
+    found = {"truth": latents.points} | {name: solutions[name].path(latents.times) for name in ("SLAP", "SLERP")}
+    scores = {name: concepts @ z.mT for name, z in found.items()}
+    radius = torch.zeros(len(words), len(latents))
+    radius[:, dropped] = 0.05
+    within = (scores["SLAP"] - scores["truth"]).abs() <= radius
+    frames = {name: nearest(z, latents.points[kept]) for name, z in found.items()}
+    return Compared(
+        words=words,
+        concepts=concepts,
+        scores=scores,
+        scan=concepts @ latents.points[dropped].expand(len(settings.couplings), -1, -1).mT,
+        radius=radius,
+        level=0.9,
+        held=within[:, dropped].double().mean(-1) if len(dropped) and len(words) else None,
+        phrases=words,
+        nearest_phrases={name: nearest(z, concepts) for name, z in found.items()},
+        nearest_frames={name: Nearest(kept[near.index], near.cosine) for name, near in frames.items()},
+        own={name: (found[name] * found["truth"]).sum(-1) for name in ("SLAP", "SLERP")},
+    )
 
 
 def _object(frames, kept, solutions):
@@ -194,9 +224,9 @@ def analysis(
 ) -> Analysis:
     """The made-up stages, collected."""
     settings = settings or Settings()
-    decoded, encoded, solved, pca, scanned, slotted, tracked, umap = stages(
+    decoded, encoded, solved, pca, scanned, compared, slotted, tracked, umap = stages(
         frames, query=query, settings=settings, seed=seed, name=name
     )
-    names = ("decode", "encode", "solve", "project (PCA)", "scan", "slots", "objects", "project (UMAP)")
+    names = ("decode", "encode", "solve", "project (PCA)", "scan", "words", "slots", "objects", "project (UMAP)")
     maps, seconds = {"PCA": pca, "UMAP": umap}, dict.fromkeys(names, 0.1)
-    return Analysis(settings, decoded, encoded, solved, scanned, slotted, tracked, maps, seconds)
+    return Analysis(settings, decoded, encoded, solved, scanned, compared, slotted, tracked, maps, seconds)

@@ -250,7 +250,7 @@ def test_the_resonance_curve_carries_the_energies_of_every_lambda(stages, views)
 
 
 def test_slot_masks_arrive_as_bytes(stages, views):
-    slotted, data = stages[5], views["slots"].data
+    slotted, data = stages[6], views["slots"].data
     slow = np.frombuffer(base64.b64decode(data["slow"]["bytes"]), np.uint8).reshape(data["slow"]["shape"])
     np.testing.assert_allclose(slow / 255, slotted.slow, atol=0.5 / 255 + 1e-6)
     fast = np.frombuffer(base64.b64decode(data["fast"]["bytes"]), np.uint8).reshape(data["fast"]["shape"])
@@ -265,7 +265,7 @@ def test_slots_headline_finds_the_strongest_change(stages):
     fast = torch.zeros(16, 24, 8)
     fast[..., 0] = 1
     fast[6, 10:, 0], fast[6, 10:, 3] = 0, 1
-    slotted = dataclasses.replace(stages[5], fast=fast)
+    slotted = dataclasses.replace(stages[6], fast=fast)
     headline = figures.update(figures.Found(decoded=stages[0]), slotted)["slots"].headline
     assert f"{view.seconds(float(stages[0].clip.times[10]))}, in row 2, column 3" in headline
 
@@ -273,17 +273,17 @@ def test_slots_headline_finds_the_strongest_change(stages):
 def test_a_small_object_has_a_slot_that_is_used(stages):
     import dataclasses
 
-    slow = torch.zeros_like(stages[5].slow)
+    slow = torch.zeros_like(stages[6].slow)
     slow[:, 2] = 1
     slow[0, :, 0, 0] = torch.eye(8)[5]
-    headline = figures.update(figures.Found(decoded=stages[0]), dataclasses.replace(stages[5], slow=slow))
+    headline = figures.update(figures.Found(decoded=stages[0]), dataclasses.replace(stages[6], slow=slow))
     assert "6 of 8 slots are the strongest nowhere" in headline["slots"].headline
 
 
 def test_slots_that_tell_nothing_apart_are_called_so(stages):
     import dataclasses
 
-    even = dataclasses.replace(stages[5], slow=torch.full_like(stages[5].slow, 1 / 8))
+    even = dataclasses.replace(stages[6], slow=torch.full_like(stages[6].slow, 1 / 8))
     headline = figures.update(figures.Found(decoded=stages[0]), even)["slots"].headline
     assert headline.startswith("The slow slots share the picture almost evenly")
 
@@ -293,14 +293,14 @@ def test_events_are_summed_up_along_time(stages):
 
     fast = torch.zeros(16, 24, 8)
     fast[:, :8, 0], fast[:, 8:, 1] = 1, 1
-    shown = figures.update(figures.Found(decoded=stages[0]), dataclasses.replace(stages[5], fast=fast))["slots"]
+    shown = figures.update(figures.Found(decoded=stages[0]), dataclasses.replace(stages[6], fast=fast))["slots"]
     assert shown.data["events"]["starts"] == [0, 8]
     assert shown.data["events"]["changes"] == [float(k == 7) for k in range(23)]
     assert f"stretches from 0.00 s, {view.seconds(float(stages[0].clip.times[8]))}." in shown.description
 
 
 def test_the_xray_outlines_objects_where_they_are_believed_to_be(stages, views):
-    one, shown = stages[6].objects[0], views["objects"]
+    one, shown = stages[7].objects[0], views["objects"]
     times, kept = stages[0].clip.times, stages[0].kept
     assert f"out of sight from {view.seconds(float(times[kept[1]]))} to" in shown.headline
     assert "to the right" in shown.headline
@@ -330,13 +330,13 @@ def test_the_xray_says_where_there_is_nothing_to_follow(stages):
     import dataclasses
 
     found = figures.Found(decoded=stages[0])
-    nothing = figures.update(found, dataclasses.replace(stages[6], objects=()))["objects"]
+    nothing = figures.update(found, dataclasses.replace(stages[7], objects=()))["objects"]
     assert nothing.headline.startswith("No slot surely holds one small thing")
     assert json.loads(nothing.to_json())["data"] == {}
-    one = stages[6].objects[0]
+    one = stages[7].objects[0]
     seen = torch.zeros_like(one.seen)
     seen[stages[0].kept] = True
-    always = dataclasses.replace(stages[6], objects=(dataclasses.replace(one, seen=seen),))
+    always = dataclasses.replace(stages[7], objects=(dataclasses.replace(one, seen=seen),))
     assert "every kept frame" in figures.update(found, always)["objects"].headline
 
 

@@ -16,7 +16,13 @@ from slap_core.views.titles import TITLES
 SETTINGS = [
     Settings(),
     Settings(keep_every=7, coupling=0.3, potential="static", couplings=(0.0, 0.5, 2.0)),
-    Settings(max_frames=12, encoder="ViT-B-32/laion2b_s34b_b79k", geometry="euclidean", seed=5),
+    Settings(
+        max_frames=12,
+        encoder="ViT-B-32/laion2b_s34b_b79k",
+        geometry="euclidean",
+        seed=5,
+        concepts=("a car", "a tunnel"),
+    ),
 ]
 
 

@@ -13,7 +13,9 @@ from tiny import write_encoder
 
 from slap_core.__main__ import main
 from slap_core.report import paths_csv, summary, write_report
+from slap_core.stages import Settings
 from slap_core.video import write_clip
+from slap_core.views.titles import TITLES
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +66,24 @@ def test_the_report_fetches_nothing(analysis, tmp_path):
     assert len(text) < 5_000_000
     own = text.split('id="plotly">')[0] + text.split("</script>", 2)[-1]
     assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:)?//""", own)
-    for name in ("strip", "map", "resonance", "energies", "slots", "objects", "certificate"):
+    for name in TITLES:
         assert f'id="view-{name}"' in text
+
+
+def test_concepts_are_taken_away_too(tmp_path):
+    analysis = fake_analysis(settings=Settings(concepts="a tunnel"))
+    write_report(analysis, tmp_path)
+    numbers = json.loads((tmp_path / "summary.json").read_text())
+    compared, dropped = analysis.compared, analysis.decoded.dropped
+    assert numbers["settings"]["concepts"] == ["a tunnel"]
+    assert [told["words"] for told in numbers["concepts"]] == ["a red ball", "a tunnel"]
+    told = numbers["concepts"][1]
+    assert told["scores"]["SLAP"] == pytest.approx(float(compared.scores["SLAP"][1, dropped].mean()))
+    assert told["band_held"] == pytest.approx(float(compared.held[1]))
+    assert numbers["sees"]["SLERP"]["same_words"] == compared.agrees("SLERP", dropped)
+    with np.load(tmp_path / "paths.npz", allow_pickle=False) as arrays:
+        np.testing.assert_allclose(arrays["concepts"] @ arrays["truth"].T, arrays["scores_truth"], atol=1e-6)
+        np.testing.assert_allclose(arrays["scores_radius"], compared.radius)
 
 
 def test_objects_are_taken_away_too(analysis, tmp_path):
@@ -108,12 +126,14 @@ def test_the_command_line(tmp_path, capsys):
     write_clip(tmp_path / "movie.mp4", clip(16, height=64, width=96), fps=10)
     encoder = write_encoder(tmp_path / "encoder")
     arguments = ["analyse", str(tmp_path / "movie.mp4"), "--query", "a red car", "--keep-every", "3"]
+    arguments += ["--concepts", "the ball, on the left"]
     arguments += ["--out", str(tmp_path / "out"), "--encoder", f"local-dir:{encoder}", "--couplings", "0", "0.5"]
     assert main(arguments) == 0
     assert "report.html" in capsys.readouterr().out
     numbers = json.loads((tmp_path / "out" / "summary.json").read_text())
     assert numbers["video"]["kept"] == 6
     assert numbers["settings"]["couplings"] == [0, 0.5]
+    assert [told["words"] for told in numbers["concepts"]] == ["a red car", "the ball", "on the left"]
 
 
 @pytest.mark.parametrize(
@@ -123,6 +143,7 @@ def test_the_command_line(tmp_path, capsys):
         ("text.mp4", [], "text.mp4"),
         ("text.mp4", ["--keep-every", "0"], "keep_every must be a whole number"),
         ("text.mp4", ["--query", "x" * 300], "at most 200"),
+        ("text.mp4", ["--concepts", "a,b,c,d,e,f,g"], "at most 6 are tracked"),
     ],
 )
 def test_the_command_line_tells_what_is_wrong(video, flags, message, tmp_path, capsys):

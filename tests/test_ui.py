@@ -43,9 +43,8 @@ def test_run_fills_in_stage_by_stage():
     updates = list(started("clip.mp4", "a red ball", steps=steps, keep_every=4.0, coupling=0.5))
     assert states(updates[0]) == dict.fromkeys([*TITLES, "status", "takeaway"], "loading")
     order = [name for changes in updates[1:] for name in changes if name != "status"]
-    assert order == [
-        "strip", "strip", "energies", "certificate", "map", "resonance", "slots", "objects", "map", "takeaway",
-    ]  # fmt: skip
+    first = ["strip", "strip", "energies", "certificate", "map", "resonance"]
+    assert order == [*first, "concepts", "sees", "slots", "objects", "map", "takeaway"]
     assert {view["state"] for view in settle(updates).values()} == {"ready"}
 
 
@@ -53,7 +52,7 @@ def test_status_tells_the_stage_and_its_share():
     updates = list(started("clip.mp4", "a red ball", steps=steps))
     statuses = [json.loads(changes["status"]) for changes in updates if "status" in changes]
     assert statuses[1]["sentence"] == "Reading the frames: 50 % …"
-    assert [s["state"] for s in statuses[3]["stages"]] == ["done", "active", *["waiting"] * 6]
+    assert [s["state"] for s in statuses[3]["stages"]] == ["done", "active", *["waiting"] * 7]
     assert re.fullmatch(r"Done in [\d.e-]+ s\.", statuses[-1]["sentence"])
     assert {s["state"] for s in statuses[-1]["stages"]} == {"done"}
 
@@ -61,17 +60,17 @@ def test_status_tells_the_stage_and_its_share():
 def test_status_tells_what_is_left(monkeypatch):
     now = iter(range(0, 1000, 4))  # each look at the clock is four seconds later
     monkeypatch.setattr(callbacks.time, "monotonic", lambda: float(next(now)))
-    monkeypatch.setattr(callbacks, "USUAL_SECONDS", (1.0,) * 8)
+    monkeypatch.setattr(callbacks, "USUAL_SECONDS", (1.0,) * 9)
     monkeypatch.setattr(callbacks, "DEADLINE_SECONDS", 1e6)
     said = [json.loads(c["status"])["sentence"] for c in started("clip.mp4", "", steps=steps) if "status" in c]
     left = [int(found[1]) for found in (re.search(r"about (\d+) s left", sentence) for sentence in said) if found]
     assert "left" not in said[1]  # nothing is known before the first stages are done
     assert left
     assert all(value % 5 == 0 for value in left if value >= 10)
-    # After 2.5 of 8 equal stages what is left is 5.5 / 2.5 of what it took.
+    # After 2.5 of 9 equal stages what is left is 6.5 / 2.5 of what it took.
     third = next(sentence for sentence in said if sentence.startswith(callbacks.DOING[2] + ": 50 %"))
     taken = 4 * (said.index(third) * 2 - 2)
-    assert abs(int(re.search(r"about (\d+) s", third)[1]) - 5.5 / 2.5 * taken) <= 0.35 * 5.5 / 2.5 * taken
+    assert abs(int(re.search(r"about (\d+) s", third)[1]) - 6.5 / 2.5 * taken) <= 0.35 * 6.5 / 2.5 * taken
 
 
 def test_files_to_take_away_come_last():
@@ -162,7 +161,7 @@ def test_run_ends_at_its_deadline(monkeypatch):
     ("setting", "value"),
     [
         ("keep_every", "four"), ("coupling", None), ("mass", True), ("encoder", 3), ("encoder", "x" * 301),
-        ("coupling", float("nan")), ("keep_every", 1e300),
+        ("coupling", float("nan")), ("keep_every", 1e300), ("concepts", ["a car"]),
     ],
 )  # fmt: skip
 def test_settings_of_the_wrong_kind_are_refused(setting, value):
@@ -190,8 +189,16 @@ def test_long_query_is_refused_by_the_library_itself():
     assert "10,000 characters" in shown["strip"]["message"]
 
 
+def test_too_many_concepts_are_refused_before_anything_is_computed():
+    shown = settle(started("clip.mp4", "", steps=steps, concepts="a, b, c, d, e, f, g"))
+    assert shown["strip"]["message"] == "7 concepts were given, at most 6 are tracked; leave some out."
+
+
 def test_summary_is_that_of_the_library():
-    numbers = callbacks.summarise("clip.mp4", "a red ball", steps=steps, keep_every=3, coupling=0.25)
+    numbers = callbacks.summarise(
+        "clip.mp4", "a red ball", steps=steps, keep_every=3, coupling=0.25, concepts="a tunnel"
+    )
+    assert [told["words"] for told in numbers["concepts"]] == ["a red ball", "a tunnel"]
     assert numbers["settings"]["keep_every"] == 3
     assert numbers["settings"]["coupling"] == 0.25
     assert set(numbers["drift"]) == set(fakes.METHODS)
@@ -236,7 +243,7 @@ def test_few_endpoints_are_public_and_typed(page):
     assert list(info["named_endpoints"]) == ["/analyse", "/tunnel_test"]
     assert not info["unnamed_endpoints"]
     names = [p["parameter_name"] for p in info["named_endpoints"]["/analyse"]["parameters"]]
-    assert names == ["video", "query", "keep_every", "coupling"]
+    assert names == ["video", "query", "keep_every", "coupling", "concepts"]
     parameters = info["named_endpoints"]["/tunnel_test"]["parameters"]
     names = [p["parameter_name"] for p in parameters]
     assert names == ["seed", "outcome", "kind", "colour", "occluder", "hidden", "query"]

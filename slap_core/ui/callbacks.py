@@ -23,10 +23,10 @@ log = logging.getLogger(__name__)
 DEADLINE_SECONDS = 900.0
 """One run may take this long; a Space has other visitors."""
 
-STAGES = ("decode", "encode", "solve", "map", "scan", "slots", "objects", "UMAP")
-"""What the person sees of the eight stages, in their order."""
+STAGES = ("decode", "encode", "solve", "map", "scan", "words", "slots", "objects", "UMAP")
+"""What the person sees of the nine stages, in their order."""
 
-USUAL_SECONDS = (0.6, 0.8, 0.2, 0.2, 2.0, 0.2, 0.8, 1.6)
+USUAL_SECONDS = (0.6, 0.8, 0.2, 0.2, 2.0, 0.2, 0.2, 0.8, 1.6)
 """How long they take for a bundled example on two cores: by what a run has taken so far, it tells what is left."""
 
 DOING = (
@@ -35,10 +35,14 @@ DOING = (
     "Solving for the paths",
     "Drawing the map (PCA)",
     "Solving again for every λ",
+    "Comparing with words and known frames",
     "Finding the slots",
     "Following the objects",
     "Drawing the map (UMAP)",
 )
+
+WORDS = {"encoder": 300, "potential": 300, "concepts": 10_000}
+"""The settings that are words, and how many characters are looked at."""
 
 UNEXPECTED = "Something went wrong on the server, and it was logged there. Run it again, or try another clip."
 NOT_COMPUTED = "Not computed, because the run ended before it."
@@ -199,8 +203,8 @@ def _typed(settings: dict[str, Any]) -> dict[str, Any]:
         ValueError: for what is no number or no name.
     """
     for name, value in settings.items():
-        if name in ("encoder", "potential"):
-            good = isinstance(value, str) and len(value) <= 300
+        if name in WORDS:
+            good = isinstance(value, str) and len(value) <= WORDS[name]
         else:
             good = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e9
         if not good:

@@ -16,6 +16,7 @@ from slap_core.ui.learn import learn_place
 from slap_core.ui.places import bar
 from slap_core.ui.tunnel import tunnel_place
 from slap_core.views.titles import TITLES
+from slap_core.words import MAX_CONCEPTS
 
 __all__ = ["build_page"]
 
@@ -110,6 +111,11 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
     query = gr.Textbox(
         label="Query: what to look for", placeholder="a red car", max_length=200, max_lines=2, elem_id="input-query"
     )
+    concepts = gr.Textbox(
+        label="Concepts to track", placeholder="a red car, a blue ball, a tunnel", max_length=400, max_lines=2,
+        info=f"Beside the query; up to {MAX_CONCEPTS}, commas between them. They do not pull.",
+        elem_id="input-concepts",
+    )  # fmt: skip
     keep_every = gr.Slider(
         1, 32, value=4, step=1, label="Keep 1 frame in", info="The others are taken away.", elem_id="input-keep-every"
     )
@@ -139,7 +145,7 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
     gr.HTML(f'<p id="privacy">{limits.PRIVACY}</p>', apply_default_css=False)
     settings = {
         "keep_every": keep_every, "coupling": coupling, "mass": mass, "potential": potential, "encoder": encoder,
-        "max_frames": max_frames,
+        "max_frames": max_frames, "concepts": concepts,
     }  # fmt: skip
     return {"video": video, "query": query, **settings}, {"run": run, "stop": stop, "link": link}, gallery
 
@@ -230,9 +236,12 @@ def _wire(
             return str(clips[index]["path"]), gr.skip(), gr.skip()
         return str(clips[index]["path"]), clips[index]["query"], int(clips[index].get("keep_every", 4))
 
-    def analyse(video: str | None, query: str, keep_every: float = 4, coupling: float = 0.05) -> dict[str, Any]:
+    def analyse(
+        video: str | None, query: str, keep_every: float = 4, coupling: float = 0.05, concepts: str = ""
+    ) -> dict[str, Any]:
+        settings = {"keep_every": keep_every, "coupling": coupling, "concepts": concepts}
         try:
-            return callbacks.summarise(video, query, steps=steps, keep_every=keep_every, coupling=coupling)
+            return callbacks.summarise(video, query, steps=steps, **settings)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
@@ -256,11 +265,12 @@ def _wire(
     picked.then(None, js="() => slap.picked()", **private)
     gr.Button(visible=False).click(
         analyse,
-        [inputs["video"], inputs["query"], inputs["keep_every"], inputs["coupling"]],
+        [inputs[name] for name in ("video", "query", "keep_every", "coupling", "concepts")],
         gr.JSON(visible=False),
         api_name="analyse",
         api_description="Recover the dropped frames of a video in latent space. Returns settings, versions, drift of "
-        "every method, lambda*, the scan over lambda and the certificate.",
+        "every method, lambda*, the scan over lambda, the scores of the query and of the concepts (words with commas "
+        "between them), and the certificate.",
     )
     given = list(inputs.values())
     table = json.dumps(_link(inputs, len(clips)))

@@ -9,7 +9,19 @@ from slap_core.views.glossary import TERMS
 __all__ = ["plotly_library", "script", "style"]
 
 STATIC = pathlib.Path(__file__).parent / "static"
-SCRIPTS = ("views.js", "glossary.js", "linked.js", "plots.js", "frames.js", "slots.js", "objects.js")
+SCRIPTS = (
+    *(
+        "views.js",
+        "glossary.js",
+        "linked.js",
+        "plots.js",
+        "frames.js",
+        "slots.js",
+        "objects.js",
+        "concepts.js",
+        "sees.js",
+    ),
+)
 
 
 def script() -> str:

@@ -5,8 +5,10 @@ TITLES = {
     "map": "Latent map",
     "resonance": "Resonance curve",
     "energies": "Energies along the path",
+    "concepts": "Concept timeline",
     "slots": "Slots",
     "objects": "X-ray",
+    "sees": "What the path sees",
     "certificate": "Certificate",
 }
 
@@ -15,8 +17,10 @@ PROMISES = {
     "map": "The video as a path through latent space, and how each method fills the gaps.",
     "resonance": "How the recovered path changes as the pull of the query grows.",
     "energies": "What moving costs along the path, and what the pull repays.",
+    "concepts": "How near the frames are to your words over time, the true ones and the recovered ones.",
     "slots": "What the slots look at in the frames, and when.",
     "objects": "Where an object is believed to be while nothing shows it.",
+    "sees": "Which known frames and words a recovered latent is nearest to, beside the frame that was really there.",
     "certificate": "What is mathematically known about the solution.",
 }
 

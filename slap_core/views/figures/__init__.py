@@ -8,8 +8,20 @@ import dataclasses
 from collections.abc import Iterable
 
 from slap_core.provenance import provenance
-from slap_core.stages import Analysis, Decoded, Encoded, Projected, Scanned, Settings, Slotted, Solved, Stage, Tracked
-from slap_core.views.figures import certificate, energies, latent_map, objects, resonance, slots, strip
+from slap_core.stages import (
+    Analysis,
+    Compared,
+    Decoded,
+    Encoded,
+    Projected,
+    Scanned,
+    Settings,
+    Slotted,
+    Solved,
+    Stage,
+    Tracked,
+)
+from slap_core.views.figures import certificate, concepts, energies, latent_map, objects, resonance, sees, slots, strip
 from slap_core.views.figures.view import Table, View, plain
 from slap_core.views.titles import TITLES
 
@@ -27,6 +39,7 @@ class Found:
     solved: Solved | None = None
     projected: Projected | None = None
     scanned: Scanned | None = None
+    compared: Compared | None = None
     slotted: Slotted | None = None
     tracked: Tracked | None = None
 
@@ -58,8 +71,14 @@ def _views(found: Found, stage: Stage) -> dict[str, View]:
         case Projected() if decoded and encoded and solved:
             return {"map": latent_map.latent_map(stage, decoded, encoded, solved)}
         case Scanned() if solved:
-            own = solved.solutions["SLAP"].certificate
-            return {"resonance": resonance.resonance_curve(stage, solved, coupling=own.coupling if own else 0.0)}
+            return {"resonance": resonance.resonance_curve(stage, solved, coupling=_coupling(solved))}
+        case Compared() if decoded and encoded and solved and found.scanned:
+            coupling = _coupling(solved)
+            pulled = bool(encoded.prompt) and coupling > 0 and not solved.potential.startswith("off")
+            return {
+                "concepts": concepts.concept_timeline(stage, found.scanned, decoded, coupling=coupling, pulled=pulled),
+                "sees": sees.sights(stage, decoded, coupling=coupling),
+            }
         case Slotted() if decoded:
             return {"slots": slots.slot_masks(stage, decoded)}
         case Tracked() if decoded:
@@ -67,8 +86,14 @@ def _views(found: Found, stage: Stage) -> dict[str, View]:
         case _:
             raise ValueError(
                 f"{type(stage).__name__} came before the stages that it needs; the order is Decoded, Encoded, Solved, "
-                "Projected, Scanned, Slotted, Tracked."
+                "Projected, Scanned, Compared, Slotted, Tracked."
             )
+
+
+def _coupling(solved: Solved) -> float:
+    """Lambda of SLAP's path."""
+    own = solved.solutions["SLAP"].certificate
+    return own.coupling if own else 0.0
 
 
 def build(source: Analysis | Iterable[Stage]) -> dict[str, View]:
@@ -78,7 +103,8 @@ def build(source: Analysis | Iterable[Stage]) -> dict[str, View]:
         found.settings = source.settings
         # The later of the two maps is the one to show.
         maps = [source.maps[method] for method in ("PCA", "UMAP") if method in source.maps][-1:]
-        source = [source.decoded, source.encoded, source.solved, *maps, source.scanned, source.slotted, source.tracked]
+        first = [source.decoded, source.encoded, source.solved, *maps, source.scanned, source.compared]
+        source = [*first, source.slotted, source.tracked]
     for stage in source:
         views |= update(found, stage)
     return {name: views[name] for name in TITLES if name in views}

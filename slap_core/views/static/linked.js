@@ -2,6 +2,7 @@
  *
  *   slap.follow(name, f)   f(frame) is called when the cursor moves; null where there is none
  *   slap.point(frame, by)  the pointer is on a frame of the figure `by`, or has left it: the cursor goes back to where it is held
+ *   slap.cursor()          the frame at the cursor, or null
  *   slap.seek(frame, by)   holds the cursor at a frame, and takes the video there
  *   slap.heed(name, f)     f(k) is called when another of the scanned lambdas is shown
  *   slap.turn(k, by)       the pointer is on the k-th lambda, or has left it (null); slap.hold(k) keeps it
@@ -34,12 +35,13 @@
         if (value !== null) show((held = value));
       },
       held: () => held,
+      shown: () => shown,
     };
   }
 
   const frames = link();
   const lambdas = link();
-  Object.assign(slap, { follow: frames.follow, point: frames.point });
+  Object.assign(slap, { follow: frames.follow, point: frames.point, cursor: frames.shown });
   Object.assign(slap, { heed: lambdas.follow, turn: lambdas.point, hold: lambdas.hold, held: lambdas.held });
 
   slap.seek = (frame, by) => {
