@@ -5,8 +5,8 @@ generator cancels what remains (a decoder's process included).
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
-import functools
 import os
 import threading
 import time
@@ -15,16 +15,8 @@ from typing import Any
 
 import torch
 
-from slap_core import metrics, sphere
-from slap_core.baselines import Lerp, Slerp, ZeroOrderHold
-from slap_core.chosen_potential import chosen_potential
-from slap_core.comparison import compare
-from slap_core.encoders import OpenClipEncoder, collect
-from slap_core.fitting import fit_slots_steps
-from slap_core.least_action import LeastAction
-from slap_core.object_paths import follow_objects
-from slap_core.pretrained import load_encoder, load_slots
-from slap_core.slots import SlowFastSlots
+from slap_core.encoders import OpenClipEncoder
+from slap_core.recovery import Recovery, recover_steps
 from slap_core.stages import (
     QUERY_CHARACTERS,
     Analysis,
@@ -36,13 +28,12 @@ from slap_core.stages import (
     Settings,
     Solved,
     Stage,
-    Tracked,
 )
-from slap_core.types import Clip, Energies, Interpolator, Latents, Solution, Tokens
+from slap_core.types import Clip
 from slap_core.video import read_clip
 from slap_core.views.projection import project
 
-__all__ = ["analyse", "analyse_stages"]
+__all__ = ["analyse", "analyse_stages", "analyse_steps"]
 
 DECODED_SIZE = 256
 """Shorter side of the decoded frames, pixels: enough for encoders of up to 256 px and for the page's pictures."""
@@ -103,52 +94,34 @@ def analyse_stages(
 
 
 def analyse_steps(
-    clip_or_path: Clip | str | os.PathLike[str], query: str | None = None, **settings: Any
+    clip_or_path: Clip | str | os.PathLike[str],
+    query: str | None = None,
+    *,
+    recover: Recovery | None = None,
+    **settings: Any,
 ) -> Iterator[Stage | Progress]:
     """The stages of the main job with `Progress` between them and inside the long ones.
 
-    Arguments and errors as for `analyse`.
+    Arguments and errors as for `analyse`, and
+
+    Args:
+        recover: does the work of `recovery.recover_steps`, perhaps in another process; default: that.
     """
     chosen, ready = _settings(settings)
     prompt = _prompt(query)
     yield Progress("decode", 0.0)
     decoded = yield from _decode(clip_or_path, chosen)
     yield decoded
-    yield Progress("encode", 0.0)
-    encoder = ready or load_encoder(chosen.encoder, device=chosen.device)
-    batches = []
-    for batch in encoder.encode_batches(decoded.clip):
-        batches.append(batch)
-        yield Progress("encode", sum(len(latents) for latents, _ in batches) / len(decoded.clip))
-    latents, tokens = collect(batches, decoded.clip, encoder.box(decoded.clip))
-    # Double precision from here on: in float32 a steep potential's rounding alone can exceed the solver's tolerance.
-    truth = Latents(sphere.normalize(latents.points.double()), latents.times)
-    encoded = _encoded(decoded, encoder, truth, prompt)
-    yield encoded
-    yield Progress("solve", 0.0)
-    potential, potential_name = yield from chosen_potential(chosen, encoder, encoded)
-    solver = LeastAction(
-        potential, coupling=chosen.coupling, mass=chosen.mass, geometry=chosen.geometry, device=chosen.device
-    )
-    solved = _solve(chosen, encoded, solver, potential_name)
-    yield solved
-    yield Progress("project", 0.0)
-    draw = functools.partial(project, truth, encoded.seen, solved.solutions, encoded.query, seed=chosen.seed)
-    yield draw(method="PCA")
-    yield Progress("scan", 0.0)
-    scanned = _scan(chosen, encoded, solver)
-    yield scanned
-    yield Progress("words", 0.0)
-    yield (yield from compare(chosen, decoded, encoded, solved, scanned, encoder, solver))
-    yield Progress("slots", 0.0)
-    slots = load_slots(encoder.name)
-    if slots is None:
-        slots = yield from fit_slots_steps(tokens, seed=chosen.seed)
-    yield slots.slotted(tokens, seed=chosen.seed)
-    yield Progress("objects", 0.0)
-    yield (yield from _tracked(chosen, decoded, encoded, encoder, tokens, slots, solver))
+    found: dict[type, Any] = {}
+    with contextlib.closing((recover or recover_steps)(decoded, prompt, chosen, ready)) as recovering:
+        for step in recovering:
+            yield step
+            found[type(step)] = step
+            if isinstance(step, Solved):
+                yield Progress("project", 0.0)
+                yield _drawn(chosen, found[Encoded], step, method="PCA")
     yield Progress("project", 0.5)
-    yield draw(method="UMAP", scan=scanned.points)
+    yield _drawn(chosen, found[Encoded], found[Solved], method="UMAP", scan=found[Scanned].points)
 
 
 def _settings(settings: Mapping[str, Any]) -> tuple[Settings, OpenClipEncoder | None]:
@@ -203,80 +176,5 @@ def _decode(clip_or_path: Clip | str | os.PathLike[str], settings: Settings) -> 
     return Decoded(clip=clip, kept=kept, dropped=dropped)
 
 
-def _encoded(decoded: Decoded, encoder: OpenClipEncoder, truth: Latents, prompt: str) -> Encoded:
-    return Encoded(
-        truth=truth,
-        seen=truth.select(decoded.kept),
-        dropped=truth.select(decoded.dropped),
-        query=sphere.normalize(encoder.text([prompt])[0].double()) if prompt else None,
-        prompt=prompt,
-        encoder=encoder.name,
-        unknown_words=tuple(encoder.unknown_words(prompt)),
-        notes=encoder.notes,
-    )
-
-
-def _solve(settings: Settings, encoded: Encoded, solver: LeastAction, potential_name: str) -> Solved:
-    methods: dict[str, Interpolator] = {"ZOH": ZeroOrderHold(), "LERP": Lerp(), "SLERP": Slerp(), "SLAP": solver}
-    times = encoded.dropped.times
-    solutions = {name: method(encoded.seen, times, encoded.query) for name, method in methods.items()}
-    points = {"truth": encoded.truth.points} | {name: s.path(encoded.truth.times) for name, s in solutions.items()}
-    return Solved(
-        solutions=solutions,
-        energies={
-            name: solver.energies(solution.path, encoded.seen, times, encoded.query)
-            for name, solution in solutions.items()
-        },
-        drift={name: metrics.drift(solution.points, encoded.dropped.points) for name, solution in solutions.items()},
-        alignment={}
-        if encoded.query is None
-        else {name: sphere.normalize(p) @ encoded.query for name, p in points.items()},
-        potential=potential_name,
-    )
-
-
-def _tracked(
-    settings: Settings,
-    decoded: Decoded,
-    encoded: Encoded,
-    encoder: OpenClipEncoder,
-    tokens: Tokens,
-    slots: SlowFastSlots,
-    solver: LeastAction,
-) -> Generator[Progress, None, Tracked]:
-    """The objects, one after the other."""
-    objects = []
-    for one in follow_objects(
-        slots, encoder, decoded.clip, tokens, decoded.kept, solver, encoded.query, seed=settings.seed
-    ):
-        objects.append(one)
-        yield Progress("objects", min(len(objects) / slots.config.slow_slots, 1.0))
-    return Tracked(tuple(objects), tokens.box)
-
-
-def _scan(settings: Settings, encoded: Encoded, solver: LeastAction) -> Scanned:
-    """One batch of solutions over lambda."""
-    solutions = solver.scan(encoded.seen, encoded.dropped.times, encoded.query, couplings=settings.couplings)
-    points = torch.stack([solution.points for solution in solutions])
-
-    def along(solution: Solution, coupling: float) -> Energies:
-        return solver.energies(solution.path, encoded.seen, solution.times, encoded.query, coupling=coupling)
-
-    unit = [along(solution, 1.0) for solution in solutions]
-    own = [along(solution, coupling) for solution, coupling in zip(solutions, settings.couplings, strict=True)]
-    drift = metrics.drift(points, encoded.dropped.points.expand_as(points)).mean(-1)
-    return Scanned(
-        couplings=torch.tensor(settings.couplings),
-        drift=drift,
-        alignment=None if encoded.query is None else (sphere.normalize(points) @ encoded.query).mean(-1),
-        action=torch.stack([solution.energies.action.sum() for solution in solutions]),
-        kinetic=torch.stack([solution.energies.kinetic.mean() for solution in solutions]),
-        potential=torch.stack([energies.potential.mean() for energies in unit]),
-        converged=tuple(solution.result.ok for solution in solutions),
-        points=points,
-        times=unit[0].times,
-        kinetic_curve=torch.stack([energies.kinetic for energies in unit]),
-        potential_curve=torch.stack([energies.potential for energies in unit]),
-        gap_action=torch.stack([energies.action for energies in own]),
-        best=int(drift.argmin()) if points.shape[1] else None,
-    )
+def _drawn(settings: Settings, encoded: Encoded, solved: Solved, **how: Any) -> Projected:
+    return project(encoded.truth, encoded.seen, solved.solutions, encoded.query, seed=settings.seed, **how)

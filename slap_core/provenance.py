@@ -8,6 +8,7 @@ import functools
 import importlib.metadata
 import platform
 import shlex
+from collections.abc import Sequence
 
 from slap_core.cards import load_card, weights_folder
 from slap_core.stages import Settings
@@ -37,12 +38,16 @@ def command(settings: Settings, video: str, query: str) -> str:
     return shlex.join([*words, "--out", "report"])
 
 
-def versions() -> dict[str, str]:
-    """Python's version and those of the packages that a result depends on, as far as they are installed."""
+def versions(packages: Sequence[str] | None = None) -> dict[str, str]:
+    """Python's version, ours, and those of packages, as far as they are installed.
+
+    Args:
+        packages: by their names on PyPI; default: those that a result depends on.
+    """
     from slap_core import __version__
 
     found = {"python": platform.python_version(), "slap-core": __version__}
-    for package in PACKAGES:
+    for package in PACKAGES if packages is None else packages:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

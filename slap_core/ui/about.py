@@ -6,7 +6,6 @@ imported, for which the page does not wait.
 """
 
 import html
-import importlib.metadata
 import json
 import pathlib
 from collections.abc import Iterable
@@ -15,7 +14,6 @@ from typing import Any, Final
 import gradio as gr
 import yaml
 
-from slap_core import __version__
 from slap_core.cards import weights_folder
 from slap_core.ui import limits
 from slap_core.ui.places import place
@@ -111,6 +109,7 @@ def _titled(title: str, body: str) -> str:
 
 def _facts() -> tuple[str, str]:
     """Limits and versions, from where they are defined."""
+    from slap_core.provenance import versions
     from slap_core.stages import QUERY_CHARACTERS, Settings
     from slap_core.ui.callbacks import DEADLINE_SECONDS
     from slap_core.video.limits import MAX_DURATION_SECONDS, MAX_FRAME_PIXELS
@@ -123,18 +122,7 @@ def _facts() -> tuple[str, str]:
         ("query", f"{QUERY_CHARACTERS} characters"),
         ("one run", f"{DEADLINE_SECONDS / 60:g} minutes"),
     ]
-    installed = [("SLAP Explorer", __version__), *_versions(LIBRARIES)]
-    return _titled("Limits", _rows(rows)), _titled("Versions", _rows(installed))
-
-
-def _versions(names: Iterable[str]) -> list[tuple[str, str]]:
-    found = []
-    for name in names:
-        try:
-            found.append((name, importlib.metadata.version(name)))
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return found
+    return _titled("Limits", _rows(rows)), _titled("Versions", _rows(versions(LIBRARIES).items()))
 
 
 def _rows(rows: Iterable[tuple[str, str]]) -> str:

@@ -1,0 +1,152 @@
+"""The part of the main job that a GPU is for: the kept and dropped frames -> latents, paths, masks and objects.
+
+`analysis` decodes before it and draws maps after it, on the CPU. What goes in and what comes out lies on the CPU and
+can be pickled, so that this part may run in another process (see `ui.hardware`).
+"""
+
+from collections.abc import Callable, Generator
+
+import torch
+
+from slap_core import metrics, sphere
+from slap_core.baselines import Lerp, Slerp, ZeroOrderHold
+from slap_core.chosen_potential import chosen_potential
+from slap_core.comparison import compare
+from slap_core.encoders import OpenClipEncoder, collect
+from slap_core.fitting import fit_slots_steps
+from slap_core.least_action import LeastAction
+from slap_core.object_paths import follow_objects
+from slap_core.pretrained import load_encoder, load_slots
+from slap_core.slots import SlowFastSlots
+from slap_core.stages import Decoded, Encoded, Progress, Scanned, Settings, Solved, Stage, Tracked
+from slap_core.types import Energies, Interpolator, Latents, Solution, Tokens
+
+__all__ = ["Recovery", "recover_steps"]
+
+Recovery = Callable[[Decoded, str, Settings, OpenClipEncoder | None], Generator[Stage | Progress, None, None]]
+"""`recover_steps`, or what stands in for it."""
+
+
+def recover_steps(
+    decoded: Decoded, prompt: str, settings: Settings, ready: OpenClipEncoder | None = None
+) -> Generator[Stage | Progress, None, None]:
+    """Encoded, Solved, Scanned, Compared, Slotted and Tracked, with `Progress` between and inside them.
+
+    Args:
+        decoded: the clip.
+        prompt: the query, stripped; empty for no pull.
+        settings: of the run; `device` says where the encoder and the solver compute. All results lie on the CPU.
+        ready: the encoder where there is one already; None: the one that the settings name.
+
+    Raises:
+        ValueError: for an encoder or potential that cannot be used.
+    """
+    yield Progress("encode", 0.0)
+    encoder = ready or load_encoder(settings.encoder, device=settings.device)
+    batches = []
+    for batch in encoder.encode_batches(decoded.clip):
+        batches.append(batch)
+        yield Progress("encode", sum(len(latents) for latents, _ in batches) / len(decoded.clip))
+    latents, tokens = collect(batches, decoded.clip, encoder.box(decoded.clip))
+    # Double precision from here on: in float32 a steep potential's rounding alone can exceed the solver's tolerance.
+    truth = Latents(sphere.normalize(latents.points.double()), latents.times)
+    encoded = _encoded(decoded, encoder, truth, prompt)
+    yield encoded
+    yield Progress("solve", 0.0)
+    potential, potential_name = yield from chosen_potential(settings, encoder, encoded)
+    solver = LeastAction(
+        potential, coupling=settings.coupling, mass=settings.mass, geometry=settings.geometry, device=settings.device
+    )
+    solved = _solve(settings, encoded, solver, potential_name)
+    yield solved
+    yield Progress("scan", 0.0)
+    scanned = _scan(settings, encoded, solver)
+    yield scanned
+    yield Progress("words", 0.0)
+    yield (yield from compare(settings, decoded, encoded, solved, scanned, encoder, solver))
+    yield Progress("slots", 0.0)
+    slots = load_slots(encoder.name)
+    if slots is None:
+        slots = yield from fit_slots_steps(tokens, seed=settings.seed)
+    yield slots.slotted(tokens, seed=settings.seed)
+    yield Progress("objects", 0.0)
+    yield (yield from _tracked(settings, decoded, encoded, encoder, tokens, slots, solver))
+
+
+def _encoded(decoded: Decoded, encoder: OpenClipEncoder, truth: Latents, prompt: str) -> Encoded:
+    return Encoded(
+        truth=truth,
+        seen=truth.select(decoded.kept),
+        dropped=truth.select(decoded.dropped),
+        query=sphere.normalize(encoder.text([prompt])[0].double()) if prompt else None,
+        prompt=prompt,
+        encoder=encoder.name,
+        unknown_words=tuple(encoder.unknown_words(prompt)),
+        notes=encoder.notes,
+    )
+
+
+def _solve(settings: Settings, encoded: Encoded, solver: LeastAction, potential_name: str) -> Solved:
+    methods: dict[str, Interpolator] = {"ZOH": ZeroOrderHold(), "LERP": Lerp(), "SLERP": Slerp(), "SLAP": solver}
+    times = encoded.dropped.times
+    solutions = {name: method(encoded.seen, times, encoded.query) for name, method in methods.items()}
+    points = {"truth": encoded.truth.points} | {name: s.path(encoded.truth.times) for name, s in solutions.items()}
+    return Solved(
+        solutions=solutions,
+        energies={
+            name: solver.energies(solution.path, encoded.seen, times, encoded.query)
+            for name, solution in solutions.items()
+        },
+        drift={name: metrics.drift(solution.points, encoded.dropped.points) for name, solution in solutions.items()},
+        alignment={}
+        if encoded.query is None
+        else {name: sphere.normalize(p) @ encoded.query for name, p in points.items()},
+        potential=potential_name,
+    )
+
+
+def _tracked(
+    settings: Settings,
+    decoded: Decoded,
+    encoded: Encoded,
+    encoder: OpenClipEncoder,
+    tokens: Tokens,
+    slots: SlowFastSlots,
+    solver: LeastAction,
+) -> Generator[Progress, None, Tracked]:
+    """The objects, one after the other."""
+    objects = []
+    for one in follow_objects(
+        slots, encoder, decoded.clip, tokens, decoded.kept, solver, encoded.query, seed=settings.seed
+    ):
+        objects.append(one)
+        yield Progress("objects", min(len(objects) / slots.config.slow_slots, 1.0))
+    return Tracked(tuple(objects), tokens.box)
+
+
+def _scan(settings: Settings, encoded: Encoded, solver: LeastAction) -> Scanned:
+    """One batch of solutions over lambda."""
+    solutions = solver.scan(encoded.seen, encoded.dropped.times, encoded.query, couplings=settings.couplings)
+    points = torch.stack([solution.points for solution in solutions])
+
+    def along(solution: Solution, coupling: float) -> Energies:
+        return solver.energies(solution.path, encoded.seen, solution.times, encoded.query, coupling=coupling)
+
+    unit = [along(solution, 1.0) for solution in solutions]
+    own = [along(solution, coupling) for solution, coupling in zip(solutions, settings.couplings, strict=True)]
+    drift = metrics.drift(points, encoded.dropped.points.expand_as(points)).mean(-1)
+    return Scanned(
+        couplings=torch.tensor(settings.couplings),
+        drift=drift,
+        alignment=None if encoded.query is None else (sphere.normalize(points) @ encoded.query).mean(-1),
+        action=torch.stack([solution.energies.action.sum() for solution in solutions]),
+        kinetic=torch.stack([solution.energies.kinetic.mean() for solution in solutions]),
+        potential=torch.stack([energies.potential.mean() for energies in unit]),
+        converged=tuple(solution.result.ok for solution in solutions),
+        points=points,
+        times=unit[0].times,
+        kinetic_curve=torch.stack([energies.kinetic for energies in unit]),
+        potential_curve=torch.stack([energies.potential for energies in unit]),
+        gap_action=torch.stack([energies.action for energies in own]),
+        best=int(drift.argmin()) if points.shape[1] else None,
+    )
