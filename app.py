@@ -11,6 +11,7 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 
 from gradio.utils import get_space
 
+from slap_core.ui.hardware import borrowed
 from slap_core.ui.layout import build_page
 from slap_core.ui.serving import launch_settings, warm_up
 
@@ -19,13 +20,13 @@ EXAMPLES = HERE / "assets" / "clips"
 FIGURES = HERE / "assets" / "figures"
 
 
-def steps(*arguments: object, folders: bool, **settings: object) -> Iterator[object]:
+def steps(*arguments: object, folders: bool, recover: object = None, **settings: object) -> Iterator[object]:
     """The steps of the main job, whose heavy imports wait until the page is up."""
     from slap_core.analysis import analyse_steps
 
     if not folders and str(settings.get("encoder", "")).startswith("local-dir:"):
         raise ValueError("Visitors of this server cannot open its folders; choose bundled, or a model on the hub.")
-    yield from analyse_steps(*arguments, **settings)
+    yield from analyse_steps(*arguments, recover=recover, **settings)
 
 
 def main() -> None:
@@ -36,7 +37,8 @@ def main() -> None:
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     own_machine = options.host in (None, "127.0.0.1", "localhost", "::1") and get_space() is None
-    page = build_page(steps=functools.partial(steps, folders=own_machine), examples=EXAMPLES, figures=FIGURES)
+    job = functools.partial(steps, folders=own_machine, recover=borrowed())
+    page = build_page(steps=job, examples=EXAMPLES, figures=FIGURES)
     page.launch(
         server_name=options.host,
         server_port=options.port,

@@ -235,6 +235,8 @@ class Progress:
     """decode, encode, potential, solve, project, scan, words, slots or objects."""
     fraction: float
     """In [0, 1]."""
+    note: str = ""
+    """A sentence about the whole run, from now on: where it computes, if not where it was meant to."""
 
 
 Outcome = TypeVar("Outcome")

@@ -39,6 +39,10 @@ def test_front_matter():
     assert front["title"]
     assert front["emoji"]
     assert front["tags"]
+    colours = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
+    assert {front["colorFrom"], front["colorTo"]} <= colours
+    assert front["suggested_hardware"] == "cpu-basic"  # it runs on any
+    assert front["pinned"] is False
 
 
 def test_every_file_of_the_map_exists():

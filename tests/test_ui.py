@@ -97,6 +97,20 @@ def test_views_say_where_they_come_from():
         assert "torch" in shown[name]["provenance"]["Versions"]
 
 
+def test_status_says_to_the_end_where_it_computes():
+    def job(*_, **settings):
+        for index, step in enumerate(steps("clip.mp4", **settings)):
+            yield step
+            if index == 2:
+                yield Progress("encode", 0.0, "No GPU could be borrowed.")
+
+    updates = list(started("clip.mp4", "a red ball", steps=job))
+    sentences = [json.loads(changes["status"])["sentence"] for changes in updates if "status" in changes]
+    told = [sentence.endswith(" No GPU could be borrowed.") for sentence in sentences]
+    assert told == sorted(told)
+    assert [told[3], told[4], told[-1]] == [False, True, True]
+
+
 def test_two_runs_with_equal_results_differ_for_the_browser():
     first, second = (settle(started(None, "", steps=steps))["strip"] for _ in range(2))
     assert first["message"] == second["message"]

@@ -90,6 +90,7 @@ def run(
             for step in job:
                 if isinstance(step, Progress):
                     progress.fraction = step.fraction
+                    progress.note = step.note or progress.note
                     changed = {}
                 else:
                     collector.add(step)
@@ -144,6 +145,7 @@ class _Progress:
 
     def __init__(self, ticket: str) -> None:
         self.fraction = 0.0
+        self.note = ""
         self._ticket = ticket
         self._seconds: list[float] = []
         self._start = self._last = time.monotonic()
@@ -182,6 +184,8 @@ class _Progress:
         else:
             share = f": {100 * self.fraction:.0f} %" if self.fraction > 0 else ""
             sentence = f"{DOING[done]}{share} …{self._left()}"
+        if self.note and not failure:
+            sentence = f"{sentence} {self.note}"
         state = "failed" if failure else "ready" if finished else "loading"
         fraction = 0.0 if failure or finished else self.fraction
         return json.dumps(
