@@ -6,13 +6,17 @@ Clips are rendered and encoded once, and shown forwards or backwards. In each st
 some frames of some of them and are told which of them show which object (`slot_masks`), fast slots reconstruct the
 deviations of all of their frames, cell by cell, and are told when what shows in a cell changes. The two branches share
 a step and nothing else: their losses add, and neither sees the other's gradient.
-The result is a folder: config.json, model.safetensors, card.
+The result is a folder: config.json, model.safetensors, card. A training can go on from such a folder, with other clips,
+with one branch alone:
+
+    python -m slap_core.training.slots --start runs/slots --branch slow --seed 1 --out runs/longer
 
 Source: Xu et al., Slot-VLM, 2024: stage 1 of three; the masks are ours.
 """
 
 import dataclasses
 import pathlib
+import typing
 from collections.abc import Callable, Iterator, Sequence
 
 import torch
@@ -23,7 +27,7 @@ from torch import Tensor
 from slap_core import tunnel_world
 from slap_core.encoders import OpenClipEncoder
 from slap_core.metrics import dead_slots, mask_entropy
-from slap_core.pretrained import load_encoder, write_card
+from slap_core.pretrained import load_card, load_encoder, write_card
 from slap_core.slot_branches import usual
 from slap_core.slots import SlotConfig, SlowFastSlots
 from slap_core.training import command_line, loop
@@ -60,6 +64,10 @@ class SlotSettings(loop.LoopSettings):
     """Folder for weights, card and checkpoint."""
     encoder: str = "bundled"
     """Whose tokens; any name that `load_encoder` knows."""
+    start: pathlib.Path | None = None
+    """Folder of trained slots to go on from, of the same sizes; None: new ones."""
+    branch: typing.Literal["both", "slow", "fast"] = "both"
+    """Which slots to train; the others stay as they are."""
     steps: int = 6000
     """Steps of the optimiser."""
     batch: int = 8
@@ -102,6 +110,7 @@ class SlotSettings(loop.LoopSettings):
     def config(self, dim_token: int) -> SlotConfig:
         """The networks' sizes for tokens of that dimension."""
         masks = " and their masks" if self.mask_weight else ""
+        which = "Slots" if self.branch == "both" else f"{self.branch.capitalize()} slots"
         return SlotConfig(
             dim_token,
             dim_slot=self.dim_slot,
@@ -109,8 +118,27 @@ class SlotSettings(loop.LoopSettings):
             slow_slots=self.slow_slots,
             fast_slots=self.fast_slots,
             fast_grid=self.fast_grid,
-            origin=f"Slots trained on drawn scenes (Tunnel World){masks} for {self.steps} steps.",
+            origin=f"{which} trained on drawn scenes (Tunnel World){masks} for {self.steps} steps.",
         )
+
+    def model(self, dim_token: int) -> SlowFastSlots:
+        """The slots to train: new ones, not seeded, or those to go on from.
+
+        Raises:
+            ValueError: if those to go on from have other sizes.
+        """
+        config = self.config(dim_token)
+        if self.start is None:
+            return SlowFastSlots(config)
+        load_card(self.start)  # raises where a file is not what was saved
+        model = SlowFastSlots.from_pretrained(self.start)
+        if dataclasses.replace(model.config, origin="") != dataclasses.replace(config, origin=""):
+            raise ValueError(
+                f"The slots in {self.start} have other sizes ({model.config}) than the settings ({config}); give the "
+                "sizes, and the encoder, that they were trained with."
+            )
+        model.config = dataclasses.replace(config, origin=f"{model.config.origin} {config.origin}")
+        return model
 
 
 def tunnel_world_tokens(
@@ -165,6 +193,12 @@ def explanation(
         generator: on the CPU; draws frames and the slots' noise.
         settings: of the training.
     """
+    slow = _slow(model, clips, generator, settings) if settings.branch != "fast" else {}
+    fast = _fast(model, clips, generator, settings) if settings.branch != "slow" else {}
+    return {**slow, **fast, "loss": torch.stack([part["loss"] for part in (slow, fast) if part]).sum()}
+
+
+def _slow(model: SlowFastSlots, clips: Clips, generator: torch.Generator, settings: SlotSettings) -> dict[str, Tensor]:
     tokens, device = clips.tokens, clips.tokens.device
     count, time = tokens.shape[:2]
     chosen = torch.rand(count, time, generator=generator).argsort(1)[:, : settings.slow_frames].sort(1).values
@@ -177,20 +211,27 @@ def explanation(
     slow = model.slow.explain(attended.select(some.to(device)))
     attention = attended.attention.unflatten(0, (count, -1)).transpose(1, 2).flatten(2)
     objects = told(attention, owned(clips.cover[every, chosen].flatten(3).transpose(1, 2).flatten(2)))
-    fast = model.fast(tokens, when, generator=generator, shared=False)
-    happens = told(fast.attention, events(clips.cover, settings.fast_grid))
-    by_masks = objects.loss + happens.loss + settings.even_weight * objects.uneven
-    by_masks = by_masks + settings.apart_weight * (objects.shared + happens.shared)
+    by_masks = objects.loss + settings.even_weight * objects.uneven + settings.apart_weight * objects.shared
     return {
-        "loss": settings.slow_weight * slow.loss + settings.fast_weight * fast.loss + settings.mask_weight * by_masks,
+        "loss": settings.slow_weight * slow.loss + settings.mask_weight * by_masks,
         "slow": slow.unexplained,
-        "fast": fast.unexplained,
         "masks": objects.loss,
         "shared": objects.shared,
         "uneven": objects.uneven,
-        "events": happens.loss,
         "slow_dead": dead_slots(attention).float().mean(),
         "slow_entropy": mask_entropy(attention).mean(),
+    }
+
+
+def _fast(model: SlowFastSlots, clips: Clips, generator: torch.Generator, settings: SlotSettings) -> dict[str, Tensor]:
+    when = torch.linspace(0, 1, clips.tokens.shape[1], device=clips.tokens.device)
+    fast = model.fast(clips.tokens, when, generator=generator, shared=False)
+    happens = told(fast.attention, events(clips.cover, settings.fast_grid))
+    by_masks = happens.loss + settings.apart_weight * happens.shared
+    return {
+        "loss": settings.fast_weight * fast.loss + settings.mask_weight * by_masks,
+        "fast": fast.unexplained,
+        "events": happens.loss,
     }
 
 
@@ -202,8 +243,11 @@ def train(settings: SlotSettings, batches: Callable[[int], Iterator[Clips]]) -> 
         batches: given a step, the clips from that step on.
     """
     sample = next(iter(batches(0))).tokens
-    model = loop.initialise(lambda: SlowFastSlots(settings.config(sample.shape[-1])), seed=settings.seed)
-    model.to(sample.device).measure(sample)
+    model = loop.initialise(lambda: settings.model(sample.shape[-1]), seed=settings.seed).to(sample.device)
+    if settings.start is None:
+        model.measure(sample)
+    model.slow.requires_grad_(settings.branch != "fast")
+    model.fast.requires_grad_(settings.branch != "slow")
 
     def objective(clips: Clips, generator: torch.Generator) -> dict[str, Tensor]:
         return explanation(model, clips, generator, settings)
@@ -217,6 +261,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     encoder = load_encoder(settings.encoder, device=str(loop.resolve_device(settings.device)))
     model, log = train(settings, tunnel_world_tokens(encoder, settings))
     model.cpu().save_pretrained(settings.out)
+    line = command_line.command("slap_core.training.slots", arguments)
+    before = f"{load_card(settings.start)['command']}\n    " if settings.start else ""
     write_card(
         settings.out,
         {
@@ -224,9 +270,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "what": "Slot attention over a frame's patch tokens (objects) and along time at each cell (events).",
             "trained_on": f"the tokens of the encoder {settings.encoder!r} on {settings.clips:,} Tunnel World "
             f"training clips of {settings.frames} frames" + (", and their masks" if settings.mask_weight else ""),
-            "command": command_line.command("slap_core.training.slots", arguments),
+            "command": before + line,
             "seed": settings.seed,
-            "scores": {f"train {name}": round(log[-1][name], 4) for name in SCORES},
+            "scores": {f"train {name}": round(log[-1][name], 4) for name in SCORES if name in log[-1]},
             "licence": "Apache-2.0",
         },
     )
