@@ -17,13 +17,14 @@ import gradio as gr
 import pytest
 import torch
 
+from slap_core.concepts import Compared
 from slap_core.recovery import recover_steps
 from slap_core.stages import Decoded, Encoded, Progress, Scanned, Settings, Slotted, Solved, Tracked
 from slap_core.ui import hardware
 from slap_core.video import read_clip
 
 ROOT = pathlib.Path(hardware.__file__).parents[2]
-STAGES = [Encoded, Solved, Scanned, Slotted, Tracked]
+STAGES = [Encoded, Solved, Scanned, Compared, Slotted, Tracked]
 SETTINGS = Settings(max_frames=8, couplings=(0.0, 0.5))
 
 
@@ -83,7 +84,7 @@ def assert_same(found, expected):
     assert torch.equal(found[0].truth.points, expected[0].truth.points)
     assert torch.equal(found[1].solutions["SLAP"].points, expected[1].solutions["SLAP"].points)
     assert torch.equal(found[2].drift, expected[2].drift)
-    assert torch.equal(found[3].slow, expected[3].slow)
+    assert torch.equal(found[4].slow, expected[4].slow)
 
 
 def test_without_zero_gpu_nothing_is_borrowed(monkeypatch, lender):
