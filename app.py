@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+import importlib.util
 import logging
 import os
 import pathlib
@@ -29,12 +30,18 @@ def steps(*arguments: object, folders: bool, recover: object = None, **settings:
     yield from analyse_steps(*arguments, recover=recover, **settings)
 
 
+REMEDY = 'pip install "gradio[mcp]"'
+
+
 def main() -> None:
     """Serve the page until it is interrupted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", help="address to listen on (default: 127.0.0.1, or 0.0.0.0 on a Space)")
     parser.add_argument("--port", type=int, help="port to listen on (default: the first free one from 7860)")
+    parser.add_argument("--mcp", action="store_true", help="serve the endpoints as tools for language models too (MCP)")
     options = parser.parse_args()
+    if options.mcp and importlib.util.find_spec("mcp") is None:
+        parser.error(f"--mcp needs the package mcp; get it with: {REMEDY}")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     own_machine = options.host in (None, "127.0.0.1", "localhost", "::1") and get_space() is None
     job = functools.partial(steps, folders=own_machine, recover=borrowed())
@@ -43,8 +50,12 @@ def main() -> None:
         server_name=options.host,
         server_port=options.port,
         prevent_thread_lock=True,
+        mcp_server=options.mcp or None,  # None: as gradio's own variable says
         **launch_settings(EXAMPLES, FIGURES, private=HERE),
     )
+    if page.mcp_error:  # gradio would go on without
+        page.close()
+        parser.error(f"{page.mcp_error}. Another version of the package mcp may be needed: {REMEDY}")
     warm_up()
     page.block_thread()
 

@@ -100,7 +100,8 @@ def tunnel_place(page: gr.Blocks, *, figures: pathlib.Path) -> None:
             except ValueError as error:
                 raise gr.Error(str(error), print_exception=False) from error
 
-        endpoint.__doc__ = tunnel_test.__doc__
+        # A tool for language models bears the name of the function, and its arguments' words.
+        endpoint.__name__, endpoint.__doc__ = tunnel_test.__name__, tunnel_test.__doc__
         gr.api(endpoint, api_name="tunnel_test", api_description=DESCRIPTION)
 
 
