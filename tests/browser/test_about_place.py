@@ -50,6 +50,8 @@ def test_phone_needs_no_sideways_scroll_and_text_is_readable(about, scheme):
     about.wait_for_selector("#about-versions dl")
     about.locator("#about-models details").first.evaluate("fold => { fold.open = true; }")
     assert about.evaluate("document.documentElement.scrollWidth") <= 390
+    tops = about.evaluate("[...document.querySelectorAll('nav a')].map(link => link.getBoundingClientRect().top)")
+    assert len(set(tops)) == 1  # the bar fits on one line
     # Every text is darker than the paper in the light, brighter in the dark, and by far.
     levels = about.evaluate(
         """() => {
