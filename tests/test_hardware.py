@@ -17,9 +17,8 @@ import gradio as gr
 import pytest
 import torch
 
-from slap_core.concepts import Compared
 from slap_core.recovery import recover_steps
-from slap_core.stages import Decoded, Encoded, Progress, Scanned, Settings, Slotted, Solved, Tracked
+from slap_core.stages import Compared, Decoded, Encoded, Progress, Scanned, Settings, Slotted, Solved, Tracked
 from slap_core.ui import hardware
 from slap_core.video import read_clip
 
@@ -106,7 +105,7 @@ def test_lent_gpu_finds_what_the_cpu_finds_and_only_bytes_cross(lender, decoded)
     assert lender.asked == [hardware.seconds(b"", 8, 2, "bundled", "auto")]
 
 
-@pytest.mark.parametrize("after", [0, 2, 4])
+@pytest.mark.parametrize("after", [0, 2, 5])
 def test_cpu_goes_on_where_the_gpu_was_refused_or_taken_away(lender, decoded, after):
     lender.error, lender.after = gr.Error("60 s requested, 3 s left", title="ZeroGPU quota exceeded"), after
     steps = list(hardware.borrowed()(decoded, "a red car", SETTINGS))
@@ -164,6 +163,18 @@ def test_tensors_elsewhere_come_back_to_the_cpu():
     assert torch.equal(found["there"], torch.ones(2))
     assert type(found["there"]) is torch.Tensor
     assert torch.equal(found["here"], torch.zeros(3))
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_gpu_finds_what_the_cpu_finds(lender, decoded, monkeypatch):
+    monkeypatch.setattr(hardware, "GPU", "cuda")
+    steps = list(hardware.borrowed()(decoded, "a red car", SETTINGS))
+    found, expected = stages(steps), stages(recover_steps(decoded, "a red car", SETTINGS))
+    assert notes(steps) == []
+    torch.testing.assert_close(found[0].truth.points, expected[0].truth.points, atol=1e-3, rtol=0)
+    torch.testing.assert_close(found[2].drift, expected[2].drift, atol=1e-3, rtol=0)
+    assert {found[0].truth.points.device.type, found[2].points.device.type, found[4].slow.device.type} == {"cpu"}
 
 
 def test_seconds_grow_with_the_work_and_end():
