@@ -32,7 +32,8 @@ READ = (
     "For each word three strips, time to the right: the true frames, SLAP, SLERP. The colour is the cosine between the "
     "frame’s latent and the word’s, dark blue where it is least and yellow where it is largest among all that is drawn "
     "here; the scale belongs to this clip and this encoder, and a cosine is no probability. Full height marks what was "
-    "observed (rings: kept frames); what was recovered is half as high (diamonds). Point at a moment for its scores. "
+    "observed (rings, or ticks where room is short: kept frames); what was recovered is half as high (diamonds). "
+    "Point at a moment for its scores. "
 )
 PULL = "The query itself pulls SLAP’s path, so its own score is raised on purpose; other words are the fairer test. "
 
