@@ -152,3 +152,29 @@ def test_the_command_writes_a_folder_that_loads(tmp_path, monkeypatch, capsys):
     assert slots.config.origin == json.loads((tmp_path / "config.json").read_text())["origin"]
     assert "2 steps" in slots.config.origin
     assert slots.slow.standardise.scale.ne(1).all()
+
+
+def test_a_training_goes_on_from_trained_slots_with_one_branch(tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "load_encoder", lambda name, device: Encoder())
+    sizes = "--batch 1 --clips 4 --frames 4 --slow-frames 2 --dim-slot 8 --image-size 32 --device cpu"
+    first, second = tmp_path / "first", tmp_path / "second"
+    trainer.main(["--out", str(first), *f"--steps 2 {sizes}".split()])
+    go_on = f"--start {first} --branch slow --seed 1 --steps 3 {sizes}".split()
+    trainer.main(["--out", str(second), *go_on])
+    before, after = (SlowFastSlots.from_pretrained(folder) for folder in (first, second))
+    changed = {name for name, value in before.state_dict().items() if not torch.equal(value, after.state_dict()[name])}
+    assert changed
+    assert all(name.startswith("slow.") for name in changed)
+    assert not any("standardise" in name for name in changed)
+    card = load_card(second)
+    assert card["command"].split(" && ")[0] == load_card(first)["command"]
+    assert "then (slow)" in card["trained_on"]
+    assert card["scores"]["train fast"] == load_card(first)["scores"]["train fast"]
+    assert card["scores"]["train slow"] != load_card(first)["scores"]["train slow"]
+    assert "2 steps" in after.config.origin
+    assert after.config.origin.endswith("the slow ones for 3 more.")
+    with pytest.raises(ValueError, match="have other sizes"):
+        trainer.main(["--out", str(tmp_path / "third"), *go_on, "--slow-slots", "4"])
+    (first / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(ValueError, match="is damaged"):
+        trainer.main(["--out", str(tmp_path / "third"), *go_on])

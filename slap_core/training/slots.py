@@ -110,7 +110,6 @@ class SlotSettings(loop.LoopSettings):
     def config(self, dim_token: int) -> SlotConfig:
         """The networks' sizes for tokens of that dimension."""
         masks = " and their masks" if self.mask_weight else ""
-        which = "Slots" if self.branch == "both" else f"{self.branch.capitalize()} slots"
         return SlotConfig(
             dim_token,
             dim_slot=self.dim_slot,
@@ -118,7 +117,7 @@ class SlotSettings(loop.LoopSettings):
             slow_slots=self.slow_slots,
             fast_slots=self.fast_slots,
             fast_grid=self.fast_grid,
-            origin=f"{which} trained on drawn scenes (Tunnel World){masks} for {self.steps} steps.",
+            origin=f"Slots trained on drawn scenes (Tunnel World){masks} for {self.steps} steps.",
         )
 
     def model(self, dim_token: int) -> SlowFastSlots:
@@ -131,13 +130,16 @@ class SlotSettings(loop.LoopSettings):
         if self.start is None:
             return SlowFastSlots(config)
         load_card(self.start)  # raises where a file is not what was saved
-        model = SlowFastSlots.from_pretrained(self.start)
-        if dataclasses.replace(model.config, origin="") != dataclasses.replace(config, origin=""):
+        first = SlowFastSlots.from_pretrained(self.start)
+        if dataclasses.replace(first.config, origin="") != dataclasses.replace(config, origin=""):
             raise ValueError(
-                f"The slots in {self.start} have other sizes ({model.config}) than the settings ({config}); give the "
+                f"The slots in {self.start} have other sizes ({first.config}) than the settings ({config}); give the "
                 "sizes, and the encoder, that they were trained with."
             )
-        model.config = dataclasses.replace(config, origin=f"{model.config.origin} {config.origin}")
+        which = {"both": "all", "slow": "the slow ones", "fast": "the fast ones"}[self.branch]
+        origin = f"{first.config.origin.removesuffix('.')}, {which} for {self.steps} more."
+        model = SlowFastSlots(dataclasses.replace(config, origin=origin))  # made anew: its config is what is saved
+        model.load_state_dict(first.state_dict())
         return model
 
 
@@ -262,17 +264,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     model, log = train(settings, tunnel_world_tokens(encoder, settings))
     model.cpu().save_pretrained(settings.out)
     line = command_line.command("slap_core.training.slots", arguments)
-    before = f"{load_card(settings.start)['command']}\n    " if settings.start else ""
+    learned = (
+        f"the tokens of the encoder {settings.encoder!r} on {settings.clips:,} Tunnel World training clips of "
+        f"{settings.frames} frames" + (", and their masks" if settings.mask_weight else "")
+    )
+    scores = {f"train {name}": round(log[-1][name], 4) for name in SCORES if name in log[-1]}
+    if settings.start:
+        first = load_card(settings.start)
+        learned = f"{first['trained_on']}; then ({settings.branch}) {learned}"
+        line, scores = f"{first['command']} && {line}", {**first["scores"], **scores}
     write_card(
         settings.out,
         {
             "title": "Slow and fast slots",
             "what": "Slot attention over a frame's patch tokens (objects) and along time at each cell (events).",
-            "trained_on": f"the tokens of the encoder {settings.encoder!r} on {settings.clips:,} Tunnel World "
-            f"training clips of {settings.frames} frames" + (", and their masks" if settings.mask_weight else ""),
-            "command": before + line,
+            "trained_on": learned,
+            "command": line,
             "seed": settings.seed,
-            "scores": {f"train {name}": round(log[-1][name], 4) for name in SCORES if name in log[-1]},
+            "scores": scores,
             "licence": "Apache-2.0",
         },
     )
