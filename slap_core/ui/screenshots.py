@@ -108,8 +108,11 @@ def shoot(address: str, out: pathlib.Path) -> list[pathlib.Path]:
         save(about, "about")
         tunnel = _open(browser, f"{address}tunnel-test")
         tunnel.click("#button-tunnel-run")
+        tunnel.wait_for_selector("#view-guess[data-state=ready]")
+        tunnel.locator("input[name=what][value='-1']").check()
+        tunnel.click("#button-reveal")
         tunnel.wait_for_selector("#view-scan[data-state=ready]")
-        tunnel.locator("#view-guess button:visible, #view-guess input:visible").first.wait_for()
+        tunnel.evaluate("() => document.querySelector('#view-beliefs').scrollIntoView()")
         save(tunnel, "tunnel_test")
         browser.close()
     return taken

@@ -23,6 +23,9 @@ def test_an_example_is_there_before_anything_is_run(page):
         page.wait_for_selector(f"#view-{name}[data-state=sample]")
     assert "computed beforehand" in page.inner_text(".slap-sentence")
     assert all(page.evaluate(HEADLINES))
+    # The controls stay in sight beside the figures.
+    page.evaluate("() => document.querySelector('#view-slots').scrollIntoView()")
+    assert 0 <= page.evaluate("() => document.querySelector('#controls').getBoundingClientRect().top") < 40
     # Its figures are linked as those of a run are.
     page.keyboard.press("End")
     assert "kept" in page.inner_text("#view-strip .slap-cursor") or "dropped" in page.inner_text(".slap-cursor")
