@@ -112,8 +112,8 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
         label="Query: what to look for", placeholder="a red car", max_length=200, max_lines=2, elem_id="input-query"
     )
     concepts = gr.Textbox(
-        label="Concepts to track", placeholder="a red car, a blue ball, a tunnel", max_length=400, max_lines=2,
-        info=f"Beside the query; up to {MAX_CONCEPTS}, commas between them. They do not pull.",
+        value="", label="Concepts to track", placeholder="a red car, a blue ball, a tunnel", max_length=400,
+        max_lines=2, info=f"Beside the query; up to {MAX_CONCEPTS}, commas between them. They do not pull.",
         elem_id="input-concepts",
     )  # fmt: skip
     keep_every = gr.Slider(

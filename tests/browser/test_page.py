@@ -133,7 +133,8 @@ def test_stop_ends_the_run_and_frees_the_page(page):
     page.click("#button-run:not([disabled])")
     page.wait_for_function(
         "() => { const stop = document.querySelector('#button-stop');"
-        "if (stop.disabled || document.querySelector('#view-strip').dataset.state === 'empty') return false;"
+        "const strip = document.querySelector('#view-strip').dataset.state;"
+        "if (stop.disabled || !['loading', 'ready'].includes(strip)) return false;"
         "stop.click(); return true; }"
     )
     page.wait_for_function("() => document.querySelector('.slap-sentence').textContent === 'Stopped.'")
