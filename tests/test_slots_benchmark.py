@@ -144,7 +144,7 @@ def test_where_no_object_is_found_nothing_is_said_of_its_path():
 
 
 def test_the_command_writes_every_variant(tmp_path, capsys):
-    benchmark.main(["--out", str(tmp_path), "--seeds", "3221225472-3221225475", "--steps", "2"])
+    benchmark.main(["--out", str(tmp_path), "--seeds", "2147483645-2147483650", "--steps", "2"])
     record = json.loads((tmp_path / "slots.json").read_text())
     for column in ("video_fg_ari", "image_fg_ari", "mbo", "event_nmi", "dead_slots"):
         assert set(record[column]) == {"trained", "fitted", "untrained", "kmeans", "qformer", "chunks"}
@@ -157,10 +157,13 @@ def test_the_command_writes_every_variant(tmp_path, capsys):
     assert 0 <= record["hidden_objects_found"] <= record["hidden_objects"]
     assert record["event_nmi"]["chunks"] is not None
     assert -1 <= record["video_fg_ari"]["trained"] <= 1
-    assert "| qformer |" in capsys.readouterr().out
+    assert record["training_scenes"] == 3  # the training split ends at 2^31
+    told = capsys.readouterr()
+    assert "| qformer |" in told.out
+    assert "3 of these scenes are of the training split" in told.err
 
 
-@pytest.mark.parametrize(("seeds", "message"), [("0-5", "outside of the training split"), ("x", "must be A-B")])
+@pytest.mark.parametrize(("seeds", "message"), [("9-5", "must be A-B"), ("x", "must be A-B")])
 def test_scenes_that_cannot_be_used_are_refused(tmp_path, capsys, seeds, message):
     with pytest.raises(SystemExit):
         benchmark.main(["--out", str(tmp_path), "--seeds", seeds])

@@ -17,6 +17,7 @@ import argparse
 import copy
 import dataclasses
 import pathlib
+import sys
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -29,13 +30,13 @@ from torch import Tensor
 from slap_core import events
 from slap_core.benchmarks.hidden_objects import Hidden, hidden_objects
 from slap_core.benchmarks.output import markdown_table, write
-from slap_core.benchmarks.seed_range import unseen_seeds
+from slap_core.benchmarks.seed_range import seed_range
 from slap_core.benchmarks.slot_variants import Found, variants
 from slap_core.encoders import OpenClipEncoder
 from slap_core.metrics import bootstrap_interval, dead_slots, fg_ari, mask_entropy, mean_best_overlap
 from slap_core.pretrained import chosen_coupling, load_encoder, load_potential, load_slots
 from slap_core.training.hidden_runs import hiding, longest
-from slap_core.tunnel_world import Rendered, Scenes, render, sample
+from slap_core.tunnel_world import Rendered, Scenes, render, sample, seeds, split_of
 from slap_core.types import Clip, Tokens
 
 __all__ = ["COLUMNS", "Marked", "carried", "main", "mark", "measure", "summarise"]
@@ -145,14 +146,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description="How well slots find objects and events.")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for slots.json and .md")
-    parser.add_argument("--seeds", default=None, help="A-B: scenes outside the training split; default: test scenes")
+    parser.add_argument(
+        "--seeds", default=None, help="A-B: any scenes, those of the training split are counted; default: test scenes"
+    )
     parser.add_argument("--scenes", type=int, default=SCENES, help="so many test scenes, where no seeds are given")
     parser.add_argument("--steps", type=int, default=200, help="of the slots that are fitted to each clip")
     options = parser.parse_args(arguments)
     try:
-        chosen = unseen_seeds(options.seeds, options.scenes)
+        chosen = seeds("test", options.scenes) if options.seeds is None else seed_range(options.seeds)
     except ValueError as error:
         parser.error(str(error))
+    training = sum(split_of(int(seed)) == "train" for seed in chosen)
+    if training:
+        print(f"{training} of these scenes are of the training split: the slots may have seen them.", file=sys.stderr)
     encoder, slots = load_encoder(), load_slots()
     clips = mark(encoder, chosen)
     if not clips:
@@ -170,7 +176,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     record |= {name: {method: _rounded(value) for method, value in row.items()} for name, row in paths.items()}
     record |= {"hidden_objects": len(hidden), "hidden_objects_found": sum(one.drift is not None for one in hidden)}
     record |= {"event_nmi_ahead_of_chunks": _mean(ahead)}
-    record |= {"intervals": found | paths, "scenes": len(clips), "seeds": [int(chosen[0]), int(chosen[-1])]}
+    record |= {
+        "intervals": found | paths,
+        "scenes": len(clips),
+        "seeds": [int(chosen[0]), int(chosen[-1])],
+        "training_scenes": training,
+    }
 
     def cell(value: tuple[float, float, float] | None) -> str:
         return "" if value is None else f"{value[0]:.3f} ({value[1]:.3f}–{value[2]:.3f})"
