@@ -188,6 +188,7 @@ class LeastAction:
         query: Float[Tensor, "*query dim"] | None = None,
         *,
         coupling: float | None = None,
+        known: Float[Tensor, "*query node"] | None = None,
     ) -> Energies:
         """The energies along any method's path, with this solver's potential, lambda and mu: numbers that compare.
 
@@ -197,6 +198,7 @@ class LeastAction:
             times: seconds of the recovered frames.
             query: one query, or as many as the path has.
             coupling: lambda in place of the solver's own; 1 gives P itself.
+            known: P at the path's nodes where it need not be asked; NaN where it is to be.
         """
         return energies(
             path,
@@ -208,6 +210,7 @@ class LeastAction:
             time_unit_seconds=time_unit(seen.times, times),
             geometry=self.options.geometry,
             device=self.options.device or seen.points.device,
+            known=known,
         )
 
 

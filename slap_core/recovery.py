@@ -7,6 +7,7 @@ can be pickled, so that this part may run in another process (see `ui.hardware`)
 from collections.abc import Callable, Generator
 
 import torch
+from torch import Tensor
 
 from slap_core import metrics, sphere
 from slap_core.baselines import Lerp, Slerp, ZeroOrderHold
@@ -129,11 +130,15 @@ def _scan(settings: Settings, encoded: Encoded, solver: LeastAction) -> Scanned:
     solutions = solver.scan(encoded.seen, encoded.dropped.times, encoded.query, couplings=settings.couplings)
     points = torch.stack([solution.points for solution in solutions])
 
-    def along(solution: Solution, coupling: float) -> Energies:
-        return solver.energies(solution.path, encoded.seen, solution.times, encoded.query, coupling=coupling)
+    def along(solution: Solution, coupling: float, known: Tensor | None = None) -> Energies:
+        times = solution.times
+        return solver.energies(solution.path, encoded.seen, times, encoded.query, coupling=coupling, known=known)
 
     unit = [along(solution, 1.0) for solution in solutions]
-    own = [along(solution, coupling) for solution, coupling in zip(solutions, settings.couplings, strict=True)]
+    own = [
+        along(solution, coupling, known=energies.potential)
+        for solution, coupling, energies in zip(solutions, settings.couplings, unit, strict=True)
+    ]
     drift = metrics.drift(points, encoded.dropped.points.expand_as(points)).mean(-1)
     return Scanned(
         couplings=torch.tensor(settings.couplings),

@@ -5,6 +5,7 @@ compressed (the browser unpacks it). Nothing is fetched; nothing is sent.
 """
 
 import base64
+import functools
 import gzip
 import html
 import json
@@ -47,6 +48,11 @@ pre { overflow-x: auto; font-size: .8rem; }
 """
 
 
+@functools.cache
+def _packed_library() -> str:
+    return base64.b64encode(gzip.compress(browser.plotly_library().read_bytes(), 9, mtime=0)).decode("ascii")
+
+
 def report_html(analysis: Analysis, numbers: Mapping[str, Any]) -> str:
     """The report as one HTML document.
 
@@ -55,7 +61,6 @@ def report_html(analysis: Analysis, numbers: Mapping[str, Any]) -> str:
         numbers: settings, versions and results, as in summary.json; shown behind a fold.
     """
     views = build(analysis)
-    packed = base64.b64encode(gzip.compress(browser.plotly_library().read_bytes(), 9, mtime=0)).decode("ascii")
     title = html.escape(f"SLAP: {plain(analysis.decoded.clip.name)}")
     query = html.escape(plain(analysis.encoded.prompt)) or "none"
     content = ",".join(view.to_json() for view in views.values())
@@ -78,7 +83,7 @@ latent space.</p>
 <section><details><summary>Settings, versions and all numbers</summary><pre>{record}</pre></details></section>
 </main>
 <script type="application/json" id="views">[{content}]</script>
-<script type="text/plain" id="plotly">{packed}</script>
+<script type="text/plain" id="plotly">{_packed_library()}</script>
 <script>{browser.script()}</script>
 <script>{_UNPACK}</script>
 </body>
