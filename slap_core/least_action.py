@@ -175,10 +175,12 @@ class LeastAction:
         problems = Problems.of(self.options, seen, times, query, couplings, stiffness)
         for _ in solve_all(problems):
             yield []
-        yield [
-            solution_of(problems, k, inspected=inspected, bands=bands, tube_radius=tube_radius)
-            for k in range(len(couplings))
-        ]
+        solutions = []
+        for k in range(len(couplings)):
+            solutions.append(solution_of(problems, k, inspected=inspected, bands=bands, tube_radius=tube_radius))
+            if inspected and k + 1 < len(couplings):
+                yield []
+        yield solutions
 
     def energies(
         self,

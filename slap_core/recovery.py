@@ -4,6 +4,7 @@
 can be pickled, so that this part may run in another process (see `ui.hardware`).
 """
 
+import math
 from collections.abc import Callable, Generator
 
 import torch
@@ -61,7 +62,7 @@ def recover_steps(
     solved = _solve(settings, encoded, solver, potential_name)
     yield solved
     yield Progress("scan", 0.0)
-    scanned = _scan(settings, encoded, solver)
+    scanned = yield from _scan(settings, encoded, solver)
     yield scanned
     yield Progress("words", 0.0)
     yield (yield from compare(settings, decoded, encoded, solved, scanned, encoder, solver))
@@ -125,9 +126,13 @@ def _tracked(
     return Tracked(tuple(objects), tokens.box)
 
 
-def _scan(settings: Settings, encoded: Encoded, solver: LeastAction) -> Scanned:
-    """One batch of solutions over lambda."""
-    solutions = solver.scan(encoded.seen, encoded.dropped.times, encoded.query, couplings=settings.couplings)
+def _scan(settings: Settings, encoded: Encoded, solver: LeastAction) -> Generator[Progress, None, Scanned]:
+    """One batch of solutions over lambda, each with a look at its Hessian."""
+    chunks = solver.scan_chunks(
+        encoded.seen, encoded.dropped.times, encoded.query, couplings=settings.couplings, inspected=True
+    )
+    while not (solutions := next(chunks)):  # empty until all are found
+        yield Progress("scan", 0.0)
     points = torch.stack([solution.points for solution in solutions])
 
     def along(solution: Solution, coupling: float, known: Tensor | None = None) -> Energies:
@@ -148,6 +153,7 @@ def _scan(settings: Settings, encoded: Encoded, solver: LeastAction) -> Scanned:
         kinetic=torch.stack([solution.energies.kinetic.mean() for solution in solutions]),
         potential=torch.stack([energies.potential.mean() for energies in unit]),
         converged=tuple(solution.result.ok for solution in solutions),
+        coupling_number=torch.tensor([_measured_coupling_number(solution) for solution in solutions]),
         points=points,
         times=unit[0].times,
         kinetic_curve=torch.stack([energies.kinetic for energies in unit]),
@@ -155,3 +161,9 @@ def _scan(settings: Settings, encoded: Encoded, solver: LeastAction) -> Scanned:
         gap_action=torch.stack([energies.action for energies in own]),
         best=int(drift.argmin()) if points.shape[1] else None,
     )
+
+
+def _measured_coupling_number(solution: Solution) -> float:
+    """1 less the smallest relative eigenvalue of any stretch; NaN where it is not known of each."""
+    smallest = None if solution.certificate is None else solution.certificate.worst("eigenvalue")
+    return math.nan if smallest is None or not solution.result.ok else 1 - smallest

@@ -55,6 +55,7 @@ def summary(analysis: Analysis) -> dict[str, Any]:
             "alignment": None if scanned.alignment is None else [_number(value) for value in scanned.alignment],
             "action": [_number(value) for value in scanned.action],
             "converged": list(scanned.converged),
+            "coupling_number": [_number(value) for value in scanned.coupling_number],
         },
         "certificate": {**dataclasses.asdict(certificate), "sentence": certificate.sentence},
         "concepts": _concepts(analysis),

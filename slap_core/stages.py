@@ -145,6 +145,9 @@ class Scanned:
     potential: Float[Tensor, "coupling"]
     """Mean of P (without lambda)."""
     converged: tuple[bool, ...]
+    coupling_number: Float[Tensor, "coupling"]
+    """Lambda as it is measured at each path, the largest of its gaps: 1 less the smallest eigenvalue of the Hessian
+    relative to the string's. At 1 the path is no minimum any more. NaN where it was not found."""
     points: Float[Tensor, "coupling dropped dim"]
     times: Float[Tensor, "node"]
     """Seconds: of the anchors and the dropped frames, to which the curves of energies belong."""

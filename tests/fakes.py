@@ -155,6 +155,7 @@ def stages(
             kinetic=0.5 + 0.1 * couplings,
             potential=0.3 + 0.1 * torch.tanh(couplings),
             converged=tuple(float(c) <= 5 for c in couplings),
+            coupling_number=torch.where(couplings <= 5, 0.04 + 0.1 * couplings, torch.nan),
             points=gone.points.expand(len(couplings), -1, -1),
             times=movie.times,
             kinetic_curve=0.5 + 0.1 * couplings[:, None] * torch.ones(frames),

@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import itertools
 import json
 import math
 
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 import torch
 
+from slap_core.resonance import regimes
 from slap_core.stages import Settings
 from slap_core.views import figures
 from slap_core.views.figures import energies, images, latent_map, objects, resonance, strip, style, view
+from slap_core.views.figures import regimes as regime_figures
 from slap_core.views.glossary import TERMS
 from slap_core.views.titles import PROMISES, TITLES
 
@@ -139,9 +142,37 @@ def test_resonance_marks_lambda_star_and_the_unconverged(stages, views):
     assert f"λ* = {star:.3g}" in views["resonance"].headline
 
 
-def test_resonance_says_so_when_no_pull_helps(stages):
-    import dataclasses
+def test_resonance_shades_the_regimes_and_names_what_was_measured(stages, views):
+    scanned, view_ = stages[4], views["resonance"]
+    layout, found = view_.figure.layout, torch.tensor(scanned.converged)
+    wanted = regimes(scanned.couplings, -scanned.drift, found=found)
+    ticks, _, smallest = style.coupling_ticks(scanned.couplings)
+    bands = [shape for shape in layout.shapes if shape.type == "rect"]
+    assert len(bands) == len(list(itertools.groupby(wanted)))
+    names = [a.text for a in layout.annotations]
+    assert "resonance" in names
+    best = style.compress(float(scanned.couplings[scanned.best]), smallest)
+    darkest = max(bands, key=lambda band: float(band.fillcolor.rstrip(")").split(",")[-1]))
+    assert darkest.x0 <= best <= darkest.x1
+    above = {a.x: a.text for a in layout.annotations if a.yshift == 24 and a.text != "Λ"}
+    for coupling, number in zip(scanned.couplings.tolist(), scanned.coupling_number.tolist(), strict=True):
+        place = style.compress(coupling, smallest)
+        tick = any(math.isclose(place, t, abs_tol=1e-6) for t in ticks)
+        if tick and math.isfinite(number):
+            assert above.pop(place) == f"{number:.2f}"
+    assert not above
+    assert regime_figures.DEFINITION in view_.caption
+    assert [row[-2] for row in view_.table.rows] == [regime.value for regime in wanted]
 
+
+def test_a_scan_without_a_start_has_no_regimes(stages):
+    lost = (False, *stages[4].converged[1:])
+    shown = resonance.resonance_curve(dataclasses.replace(stages[4], converged=lost), stages[2], coupling=0.5)
+    assert not [shape for shape in shown.figure.layout.shapes if shape.type == "rect"]
+    assert "Shaded" not in shown.caption
+
+
+def test_resonance_says_so_when_no_pull_helps(stages):
     scanned = dataclasses.replace(stages[4], drift=torch.linspace(0.1, 0.2, 16), best=0)
     shown = resonance.resonance_curve(scanned, stages[2], coupling=0.5)
     assert shown.headline.startswith("No pull helps on this clip")
@@ -180,8 +211,6 @@ def test_gaps_are_named_by_their_true_times(stages):
 
 
 def test_zero_order_hold_is_hidden_only_where_its_jumps_would_set_the_scale(stages):
-    import dataclasses
-
     def visibility(factor):
         hold = stages[2].energies["ZOH"]
         hold = dataclasses.replace(hold, kinetic=hold.kinetic * factor)
@@ -260,8 +289,6 @@ def test_slot_masks_arrive_as_bytes(stages, views):
 
 
 def test_slots_headline_finds_the_strongest_change(stages):
-    import dataclasses
-
     fast = torch.zeros(16, 24, 8)
     fast[..., 0] = 1
     fast[6, 10:, 0], fast[6, 10:, 3] = 0, 1
@@ -271,8 +298,6 @@ def test_slots_headline_finds_the_strongest_change(stages):
 
 
 def test_a_small_object_has_a_slot_that_is_used(stages):
-    import dataclasses
-
     slow = torch.zeros_like(stages[6].slow)
     slow[:, 2] = 1
     slow[0, :, 0, 0] = torch.eye(8)[5]
@@ -281,16 +306,12 @@ def test_a_small_object_has_a_slot_that_is_used(stages):
 
 
 def test_slots_that_tell_nothing_apart_are_called_so(stages):
-    import dataclasses
-
     even = dataclasses.replace(stages[6], slow=torch.full_like(stages[6].slow, 1 / 8))
     headline = figures.update(figures.Found(decoded=stages[0]), even)["slots"].headline
     assert headline.startswith("The slow slots share the picture almost evenly")
 
 
 def test_events_are_summed_up_along_time(stages):
-    import dataclasses
-
     fast = torch.zeros(16, 24, 8)
     fast[:, :8, 0], fast[:, 8:, 1] = 1, 1
     shown = figures.update(figures.Found(decoded=stages[0]), dataclasses.replace(stages[6], fast=fast))["slots"]
@@ -327,8 +348,6 @@ def test_an_ellipse_has_the_size_and_the_slope_of_its_mask():
 
 
 def test_the_xray_says_where_there_is_nothing_to_follow(stages):
-    import dataclasses
-
     found = figures.Found(decoded=stages[0])
     nothing = figures.update(found, dataclasses.replace(stages[7], objects=()))["objects"]
     assert nothing.headline.startswith("No slot surely holds one small thing")

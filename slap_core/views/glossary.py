@@ -22,6 +22,14 @@ TERMS: Final = {
     "potential": ("how well a latent agrees with the query, as a network says it", "P(z, q)", ("potential",)),
     "pull": ("the force of the query on the path", "λ ∇P(z, q)", ("pull",)),
     "λ": ("coupling: how hard the query pulls; about the radians of bending at mid-gap", "λ ≥ 0", ("λ",)),
+    "Λ": (
+        "how much softer than a free string the softest bend of the path is; at 1 it is no minimum any more",
+        "Λ = λ M⁺/(μ σ₁), measured as 1 − the smallest eigenvalue", ("Λ",),
+    ),
+    "regime": (
+        "what the pull does: ballistic, weak, resonance, strong, chaos, by how much of the best gain is reached",
+        "p = (s − s₀)/(s* − s₀)", ("regimes", "regime"),
+    ),
     "λ*": ("the coupling with the least drift, known only because the truth is", "argmin over λ of the drift", ("λ*",)),
     "ZOH": ("zero-order hold: the last kept frame stands still", "z(t) = zₖ", ("ZOH",)),
     "LERP": ("straight line through the sphere's inside, brought back to it", "z ∝ (1 − s) zₖ + s zₖ₊₁", ("LERP",)),

@@ -1,6 +1,7 @@
 """Certificate: what is known about the solution, in one sentence, with the numbers behind a fold."""
 
 from slap_core.stages import Encoded, Solved
+from slap_core.types import Certificate
 from slap_core.views.figures.view import Table, View, amount, plain
 from slap_core.views.titles import TITLES
 
@@ -16,10 +17,12 @@ def certificate_view(solved: Solved, encoded: Encoded) -> View:
     if certificate is None:
         return View("certificate", TITLE, "ready", headline=solution.result.value, message="No certificate was made.")
     numbers = [
+        ["verdict", certificate.verdict.value],
         ["converged", "yes" if certificate.converged else "no"],
         ["largest preconditioned step left", amount(certificate.residual, "rad")],
         ["tolerance", amount(certificate.tolerance, "rad")],
         ["iterations", f"{certificate.iterations}"],
+        *_spectrum(certificate),
         ["gaps recovered", f"{certificate.gaps}"],
         ["open ends", f"{certificate.free_ends}"],
         ["gaps not converged", f"{certificate.unconverged_gaps}"],
@@ -40,3 +43,18 @@ def certificate_view(solved: Solved, encoded: Encoded) -> View:
         data={"converged": certificate.converged},
         table=Table(["quantity", "value"], numbers, "The numbers behind it", folded=True),
     )
+
+
+def _spectrum(certificate: Certificate) -> list[list[str]]:
+    """What was measured at the path: rows for what is known of every gap."""
+    known = [
+        ("smallest eigenvalue of the Hessian, relative to the string’s", "eigenvalue", ""),
+        ("an eigenvalue is no further from it than", "eigenvalue_bound", ""),
+        ("Λ bound", "coupling_number", ""),
+        ("distance to the minimum at most, weighted norm", "distance", "rad"),
+        ("frames against infinitely many nodes, estimate", "discretisation_error", "rad"),
+    ]
+    found = [(words, certificate.worst(name), unit) for words, name, unit in known]
+    rows = [[words, amount(float(value), unit)] for words, value, unit in found if value is not None]
+    eigenvalue = certificate.worst("eigenvalue")
+    return rows if eigenvalue is None else [*rows, ["Λ, measured: 1 − that eigenvalue", amount(1 - eigenvalue)]]

@@ -4,12 +4,15 @@ lambda stands on a symmetric logarithmic axis (linear near 0, so that 0 itself, 
 """
 
 import math
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 import torch
 from plotly.subplots import make_subplots
 
+from slap_core.resonance import Regime, regimes
 from slap_core.stages import Scanned, Solved
+from slap_core.views.figures.regimes import DEFINITION, shade
 from slap_core.views.figures.style import (
     BLUE,
     GOLD,
@@ -71,10 +74,15 @@ def resonance_curve(scanned: Scanned, solved: Solved, *, coupling: float) -> Vie
             axis("λ" if row == len(curves) else "", tickvals=ticks, ticktext=labels, showticklabels=row == len(curves)),
             row=row, col=1,
         )  # fmt: skip
-    _mark(figure, x, scanned, coupling, smallest, len(curves))
-    apply_layout(figure, height=150 * len(curves) + 60, revision="resonance", hovermode="closest")
+    lowest = f"x{len(curves)}" if len(curves) > 1 else "x"
+    named = _regimes(scanned)
+    if named:
+        shade(figure, x, named, axis=lowest, inside=True)
+    _mark(figure, x, scanned, coupling, smallest, lowest)
+    above = _measure(figure, x, scanned.coupling_number, ticks, lowest)
+    apply_layout(figure, height=150 * len(curves) + 60 + above, revision="resonance", hovermode="closest")
     # The names of the vertical rules stand on top, so the legend stands below.
-    figure.update_layout(margin={"t": 34, "l": 8, "r": 12, "b": 8}, legend={"y": -0.14, "yanchor": "top"})
+    figure.update_layout(margin={"t": 34 + above, "l": 8, "r": 12, "b": 8}, legend={"y": -0.14, "yanchor": "top"})
     return View(
         name="resonance",
         title=TITLE,
@@ -82,13 +90,16 @@ def resonance_curve(scanned: Scanned, solved: Solved, *, coupling: float) -> Vie
         headline=_headline(scanned),
         caption="Each point is the whole clip solved anew with that λ. At λ = 0 SLAP is SLERP; as λ grows the path "
         "bends towards the query, which may bring it nearer to the truth or away from it. λ* is known here only "
-        "because we dropped the frames ourselves. Crosses mark solutions that did not converge: do not trust them.",
+        "because we dropped the frames ourselves. Crosses mark solutions that did not converge: do not trust them. "
+        + (f"{DEFINITION} " if named else "")
+        + ("On top, Λ as it is measured there: at 1 the path is no minimum any more." if above else ""),
         description="Curves over lambda from "
         f"{amount(couplings[0])} to {amount(couplings[-1])}. "
         + " ".join(
             f"{name.capitalize()} goes from {amount(float(v[0]))} to {amount(float(v[-1]))}." for name, v, _ in curves
         )
-        + f" {len(lost)} of {len(couplings)} points did not converge.",
+        + f" {len(lost)} of {len(couplings)} points did not converge."
+        + (f" Regimes, in order: {', '.join(dict.fromkeys(named))}." if named else ""),
         figure=figure,
         data=_curves(scanned, x, coupling),
         table=_table(scanned),
@@ -115,6 +126,33 @@ def _curves(scanned: Scanned, x: list[float], coupling: float) -> dict[str, obje
     }
 
 
+def _regimes(scanned: Scanned) -> tuple[Regime, ...]:
+    """Of each lambda, by its drift; none where there is none, or the scan does not begin at 0."""
+    found = torch.tensor(scanned.converged)
+    if scanned.best is None or float(scanned.couplings[0]) != 0 or not found[0]:
+        return ()
+    return regimes(scanned.couplings, -scanned.drift, found=found)
+
+
+def _measure(
+    figure: go.Figure, x: Sequence[float], coupling_number: torch.Tensor, ticks: Sequence[float], lowest: str
+) -> int:
+    """Lambda as it was measured, above the curves at those lambdas that have a tick; the room it takes, pixels."""
+    known = [i for i, value in enumerate(coupling_number.tolist()) if math.isfinite(value)]
+    shown = [i for i in known if any(math.isclose(x[i], tick, abs_tol=1e-6) for tick in ticks)]
+    for i in shown:
+        figure.add_annotation(
+            x=x[i], y=1, xref=lowest, yref="paper", text=f"{float(coupling_number[i]):.2f}".replace("-", "−"),
+            showarrow=False, yanchor="bottom", yshift=24, font={"size": 11, "color": MUTED},
+        )  # fmt: skip
+    if shown:
+        figure.add_annotation(
+            x=0, y=1, xref="paper", yref="paper", text="Λ", showarrow=False, xanchor="right", yanchor="bottom",
+            xshift=-14, yshift=24, font={"size": 12, "color": MUTED},
+        )  # fmt: skip
+    return 18 if shown else 0
+
+
 def _undefined(values: torch.Tensor) -> bool:
     return not bool(values.isfinite().all())
 
@@ -138,7 +176,7 @@ def _headline(scanned: Scanned) -> str:
     )
 
 
-def _mark(figure: go.Figure, x: list[float], scanned: Scanned, coupling: float, smallest: float, rows: int) -> None:
+def _mark(figure: go.Figure, x: list[float], scanned: Scanned, coupling: float, smallest: float, lowest: str) -> None:
     """Vertical rules through all rows: the lambda of this run, and lambda*."""
     here = compress(coupling, smallest)
     marks = [(here, f"λ = {amount(coupling)}", MUTED, "dot")]
@@ -152,12 +190,12 @@ def _mark(figure: go.Figure, x: list[float], scanned: Scanned, coupling: float, 
     crowded = len(marks) == 2 and abs(marks[0][0] - marks[1][0]) < 0.22 * (x[-1] - x[0])
     for index, (position, text, colour, dash) in enumerate(marks):
         figure.add_shape(
-            type="line", x0=position, x1=position, y0=0, y1=1, xref=f"x{rows}" if rows > 1 else "x", yref="paper",
+            type="line", x0=position, x1=position, y0=0, y1=1, xref=lowest, yref="paper",
             line={"color": colour, "width": 1.2, "dash": dash}, layer="between",
         )  # fmt: skip
         left = crowded and position < marks[1 - index][0]
         figure.add_annotation(
-            x=position, y=1, xref=f"x{rows}" if rows > 1 else "x", yref="paper", text=text, showarrow=False,
+            x=position, y=1, xref=lowest, yref="paper", text=text, showarrow=False,
             yanchor="bottom", xanchor=("right" if left else "left") if crowded else "center",
             font={"size": 12, "color": INK if colour == VERMILLION else MUTED}, bgcolor=PAPER, bordercolor=RULE,
             borderpad=2,
@@ -165,11 +203,12 @@ def _mark(figure: go.Figure, x: list[float], scanned: Scanned, coupling: float, 
 
 
 def _table(scanned: Scanned) -> Table:
-    columns = ["λ", "drift", *(["alignment"] if scanned.alignment is not None else []), "action", "converged"]
-    rows = []
+    columns = ["λ", "drift", *(["alignment"] if scanned.alignment is not None else []), "action", "Λ", "regime"]
+    columns, named, rows = [*columns, "converged"], _regimes(scanned), []
     for i, coupling in enumerate(scanned.couplings.tolist()):
         cells = [amount(coupling), amount(float(scanned.drift[i]))]
         if scanned.alignment is not None:
             cells.append(amount(float(scanned.alignment[i])))
-        rows.append([*cells, amount(float(scanned.action[i])), "yes" if scanned.converged[i] else "no"])
+        cells += [amount(float(scanned.action[i])), amount(float(scanned.coupling_number[i]))]
+        rows.append([*cells, named[i].value if named else "–", "yes" if scanned.converged[i] else "no"])
     return Table(columns, rows, "All values", folded=True)

@@ -1,12 +1,12 @@
 """Figures of the tunnel test: accuracy and drift over lambda, and how the methods compare."""
 
-import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
+from slap_core.views.figures.regimes import shade
 from slap_core.views.figures.style import (
     BLUE,
     GREY,
@@ -28,8 +28,6 @@ COLOURS = {"slap": VERMILLION, "slap_paper": BLUE}
 PAPERS = ((0.1, 0.652), (0.5, 0.839), (1.0, 0.791), (5.0, 0.31))
 """Lambda and accuracy that the paper reports, on data of its own; 0.415 as lambda -> 0."""
 PAPERS_START = 0.415
-SHADES = {"ballistic": 0.0, "weak": 0.08, "resonance": 0.2, "strong": 0.08, "chaos": 0.0}
-"""How dark the band of each regime is."""
 
 
 def scan_figure(scans: Mapping[str, Mapping[str, Any]], *, shaded: str | None = None, paper: bool = True) -> go.Figure:
@@ -87,28 +85,9 @@ def scan_figure(scans: Mapping[str, Mapping[str, Any]], *, shaded: str | None = 
     apply_layout(figure, height=520, revision="tunnel-scan", hovermode="closest")
     figure.update_layout(margin={"t": 8, "l": 8, "r": 12, "b": 8}, legend={"y": -0.13, "yanchor": "top"})
     if shaded is not None:
-        _shade(figure, x, scans[shaded]["regimes"])
+        shade(figure, x, scans[shaded]["regimes"])
         figure.update_layout(margin={"t": 28})
     return figure
-
-
-def _shade(figure: go.Figure, x: Sequence[float], regimes: Sequence[str]) -> None:
-    """A band for each run of lambdas of one regime, with its name on top: resonance, and those that are wide enough."""
-    edges = [x[0], *((a + b) / 2 for a, b in itertools.pairwise(x)), x[-1]]
-    start = 0
-    for regime, run in itertools.groupby(regimes):
-        end = start + len(list(run))
-        low, high = edges[start], edges[end]
-        figure.add_shape(
-            type="rect", x0=low, x1=high, y0=0, y1=1, xref="x", yref="paper", layer="below", line={"width": 0},
-            fillcolor=f"rgba(133,133,128,{SHADES[regime]})",
-        )  # fmt: skip
-        if regime == "resonance" or high - low > 0.13 * (x[-1] - x[0]):
-            figure.add_annotation(
-                x=(low + high) / 2, y=1, xref="x", yref="paper", text=regime, showarrow=False, yanchor="bottom",
-                font={"size": 11, "color": MUTED},
-            )  # fmt: skip
-        start = end
 
 
 def methods_figure(estimates: Mapping[str, Mapping[str, Sequence[float]]]) -> go.Figure:
