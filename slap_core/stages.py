@@ -26,6 +26,7 @@ __all__ = [
     "Scanned",
     "Settings",
     "Slotted",
+    "Solid",
     "Solved",
     "Stage",
     "Tracked",
@@ -163,6 +164,19 @@ class Scanned:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Solid:
+    """The points of the latent map along their first three principal axes, from their mean."""
+
+    truth: Float[Tensor, "time 3"]
+    paths: Mapping[str, Float[Tensor, "time 3"]]
+    """By method."""
+    query: Float[Tensor, "3"] | None
+    scan: Float[Tensor, "coupling dropped 3"] | None
+    explained: float
+    """Share of the variance that the three axes hold, in [0, 1]."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Projected:
     """The latent map: two coordinates for every point that is drawn."""
 
@@ -181,6 +195,7 @@ class Projected:
     trustworthiness: float | None
     """In [0, 1]: how well neighbours on the map are neighbours in latent space; None for fewer than 8 points."""
     seed: int
+    solid: Solid
     note: str = ""
     """Why PCA stands in for UMAP, where it does."""
 

@@ -18,6 +18,7 @@ from slap_core.stages import (
     Scanned,
     Settings,
     Slotted,
+    Solid,
     Solved,
     Stage,
     Tracked,
@@ -138,6 +139,13 @@ def stages(
             scan=None if method == "PCA" else (gone.points @ flat) + 0.05 * couplings[:, None, None],
             trustworthiness=0.94 if frames >= 8 else None,
             seed=settings.seed,
+            solid=Solid(
+                truth=truth @ basis[:3].T,
+                paths={m: s.path(movie.times) @ basis[:3].T for m, s in solutions.items()},
+                query=None if target is None else target @ basis[:3].T,
+                scan=None if method == "PCA" else (gone.points @ basis[:3].T) + 0.05 * couplings[:, None, None],
+                explained=0.8,
+            ),
             note="" if frames > 3 or method == "PCA" else "PCA stands in for UMAP: four points are needed.",
         )
 

@@ -63,7 +63,7 @@ def test_analysis_and_its_stages_give_the_same_views(views):
 def test_map_draws_truth_anchors_paths_recovered_points_and_query(stages, views):
     decoded, projected = stages[0], stages[-1]
     found = traces(views["map"])
-    assert set(found) == {*METHODS, *(f"{m} recovered" for m in METHODS), "true path", "anchors", "query"}
+    assert set(found) == {*METHODS, *(f"{m} recovered" for m in METHODS), "true path", "anchors", "query", "axes"}
     np.testing.assert_allclose(found["true path"].x, projected.truth[:, 0])
     np.testing.assert_allclose(found["SLAP recovered"].y, projected.recovered["SLAP"][:, 1])
     assert list(found["SLAP recovered"].customdata) == decoded.dropped.tolist()
@@ -267,6 +267,21 @@ def test_the_map_carries_the_path_of_every_lambda(stages, views):
     np.testing.assert_allclose(points[:, decoded.dropped], umap.scan, atol=tolerance)
     np.testing.assert_allclose(points[3][decoded.kept], umap.truth[decoded.kept], atol=tolerance)
     assert "scan" not in figures.build(stages[:4])["map"].data  # before it is known
+
+
+def test_the_map_carries_the_same_points_in_three_dimensions(stages, views):
+    decoded, umap = stages[0], stages[-1]
+    solid = views["map"].data["solid"]
+    rows = np.frombuffer(base64.b64decode(solid["points"]), "<u2").reshape(-1, solid["frames"], 3)
+    points = np.array(solid["low"]) + solid["size"] * rows
+    near = {"atol": solid["size"], "rtol": 0}
+    np.testing.assert_allclose(points[0], umap.solid.truth, **near)
+    for row, method in enumerate(solid["methods"], 1):
+        np.testing.assert_allclose(points[row], umap.solid.paths[method], **near)
+    scan = points[1 + len(solid["methods"]) :]
+    np.testing.assert_allclose(scan[:, decoded.dropped], umap.solid.scan, **near)
+    np.testing.assert_allclose(scan[3][decoded.kept], umap.solid.truth[decoded.kept], **near)
+    np.testing.assert_allclose(solid["query"], umap.solid.query, rtol=1e-3)
 
 
 def test_the_resonance_curve_carries_the_energies_of_every_lambda(stages, views):

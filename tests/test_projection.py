@@ -37,6 +37,24 @@ def test_pca_of_a_plane_keeps_every_distance():
     assert flat.trustworthiness > 0.99
 
 
+def test_three_axes_keep_what_lies_in_them_and_say_how_much():
+    truth = circle()
+    bent = truth.points.clone()
+    bent[:, 2] = 0.4 * torch.sin(3 * truth.times / 10)
+    truth = Latents(sphere.normalize(bent), truth.times)
+    for method in ("PCA", "UMAP"):
+        found, _, dropped = mapped(truth, method, query=truth.points[7])
+        solid = found.solid
+        torch.testing.assert_close(torch.cdist(solid.truth, solid.truth), torch.cdist(truth.points, truth.points))
+        torch.testing.assert_close(solid.query, solid.truth[7])
+        torch.testing.assert_close(solid.paths["ZOH"][dropped], solid.truth[dropped // 4 * 4])
+        assert solid.explained == pytest.approx(1)
+        if method == "PCA":
+            torch.testing.assert_close(solid.truth[:, :2], found.truth)
+    noisy = torch.cat([truth.points, 0.5 * torch.randn(41, 9, generator=torch.Generator().manual_seed(0))], 1)
+    assert 0.2 < mapped(Latents(sphere.normalize(noisy), truth.times), "PCA")[0].solid.explained < 0.9
+
+
 def test_zero_order_hold_is_drawn_at_its_anchor():
     flat, _, dropped = mapped(circle(), "PCA")
     torch.testing.assert_close(flat.recovered["ZOH"], flat.truth[dropped // 4 * 4])

@@ -15,6 +15,8 @@ SCRIPTS = (
         "glossary.js",
         "linked.js",
         "plots.js",
+        "map.js",
+        "map_tools.js",
         "frames.js",
         "slots.js",
         "objects.js",

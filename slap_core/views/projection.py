@@ -14,7 +14,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from slap_core.stages import Projected
+from slap_core.stages import Projected, Solid
 from slap_core.types import Latents, Solution
 
 __all__ = ["project"]
@@ -56,9 +56,11 @@ def project(
     star = points[:0] if query is None else query[None].to(points)
     others = points[:0] if scan is None else scan.flatten(0, 1).to(points)
     extra = torch.cat([star, others]).detach().cpu().double().numpy()
-    flat, placed = _umap(distinct, extra, seed) if method == "UMAP" else _pca(distinct, extra)
-    placed = torch.from_numpy(placed)
+    solid, solid_placed, explained = _pca(distinct, extra, axes=3)
+    flat, placed = _umap(distinct, extra, seed) if method == "UMAP" else (solid[:, :2], solid_placed[:, :2])
+    placed, solid_placed = torch.from_numpy(placed), torch.from_numpy(solid_placed)
     parts = torch.from_numpy(flat[place.reshape(-1)]).split(len(truth))
+    solid_parts = torch.from_numpy(solid[place.reshape(-1)]).split(len(truth))
     paths = dict(zip(solutions, parts[1:], strict=True))
     return Projected(
         method=method,
@@ -71,19 +73,31 @@ def project(
         scan=None if scan is None else placed[len(star) :].view(*scan.shape[:2], 2),
         trustworthiness=_trustworthiness(truth.points, parts[0]),
         seed=seed,
+        solid=Solid(
+            truth=solid_parts[0],
+            paths=dict(zip(solutions, solid_parts[1:], strict=True)),
+            query=None if query is None else solid_placed[0],
+            scan=None if scan is None else solid_placed[len(star) :].view(*scan.shape[:2], 3),
+            explained=explained,
+        ),
         note=note,
     )
 
 
-def _pca(points: np.ndarray, extra: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Exact PCA by the singular value decomposition, with the sign fixed: each axis's largest loading is positive."""
+def _pca(points: np.ndarray, extra: np.ndarray, *, axes: int) -> tuple[np.ndarray, np.ndarray, float]:
+    """Exact PCA by the singular value decomposition, with the sign fixed: each axis's largest loading is positive.
+
+    Last comes the share of the variance that the axes hold; 1 where there is none.
+    """
     mean = points.mean(0)
-    _, _, axes = np.linalg.svd(points - mean, full_matrices=False)
-    axes = axes[:2]
-    if len(axes) < 2:  # a single point has no second axis
-        axes = np.concatenate([axes, np.zeros((2 - len(axes), points.shape[1]))])
-    axes = axes * np.where(np.take_along_axis(axes, np.abs(axes).argmax(1)[:, None], 1) < 0, -1.0, 1.0)
-    return (points - mean) @ axes.T, (extra - mean) @ axes.T
+    _, size, found = np.linalg.svd(points - mean, full_matrices=False)
+    found = found[:axes]
+    if len(found) < axes:  # a single point has no second axis
+        found = np.concatenate([found, np.zeros((axes - len(found), points.shape[1]))])
+    found = found * np.where(np.take_along_axis(found, np.abs(found).argmax(1)[:, None], 1) < 0, -1.0, 1.0)
+    whole = float(np.square(size).sum())
+    explained = float(np.square(size[:axes]).sum()) / whole if whole else 1.0
+    return (points - mean) @ found.T, (extra - mean) @ found.T, explained
 
 
 def _umap(points: np.ndarray, extra: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

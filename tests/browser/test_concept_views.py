@@ -108,11 +108,11 @@ def test_lines_carry_a_band_which_a_turned_lambda_hides(ready):
         "() => document.querySelectorAll('#view-concepts .slap-line')[4].getAttribute('d')"  # SLAP's of the second word
     )
     before = page.evaluate(line)
-    page.locator(".slap-turn input").fill("14")
+    page.locator(".slap-lambda input").fill("14")
     page.wait_for_function(f"(before) => ({line})() !== before", arg=before)
     assert page.locator(f"{AREA} .slap-band").count() == 0
     assert not page.locator("#view-concepts .slap-about-band").is_visible()
-    page.locator(".slap-turn input").fill(str(view(page, "concepts")["chosen"]))
+    page.locator(".slap-lambda input").fill(str(view(page, "concepts")["chosen"]))
     page.wait_for_function(f"(before) => ({line})() === before", arg=before)
     page.click("#view-concepts .slap-key-all:text-is('colours')")
     assert page.locator(f"{AREA} .slap-band").count() == 0

@@ -7,7 +7,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 FOLLOWERS = (
     "#view-strip .slap-frame.is-cursor",
-    "#view-map .slap-dot:not([hidden])",
+    "#view-map .slap-dot.is-true:not([hidden])",
+    "#view-map .slap-dot.is-slap:not([hidden])",
     "#view-energies .slap-rule:not([hidden])",
     "#view-slots .slap-masks .is-cursor",
     "#view-slots .slap-timeline .slap-now:not([hidden])",
@@ -93,17 +94,17 @@ def test_a_lambda_that_is_turned_moves_path_and_energies_and_keeps_the_zoom(read
     requests = []
     page.on("request", lambda request: requests.append(request.url))
     path, pull = page.evaluate(SLAP), page.evaluate(PULL)
-    chosen = int(page.input_value(".slap-turn input"))
+    chosen = int(page.input_value(".slap-lambda input"))
     page.evaluate(
         "() => slap.plotly().then((Plotly) => Plotly.relayout(document.querySelector('#view-map .slap-plot'),"
         "{'xaxis.range': [0, 10], 'yaxis.range': [0, 10]}))"
     )
     zoom = "() => document.querySelector('#view-map .slap-plot')._fullLayout.xaxis.range.slice()"
     before = page.evaluate(zoom)
-    page.locator(".slap-turn input").fill("15")
+    page.locator(".slap-lambda input").fill("15")
     page.wait_for_function(f"(path) => ({SLAP})().some((x, i) => x !== path[i])", arg=path)
     page.wait_for_function(f"(pull) => ({PULL})().some((y, i) => y !== pull[i])", arg=pull)
-    assert page.inner_text(".slap-turn output").startswith("10 · drift ")
+    assert page.inner_text(".slap-lambda output").startswith("10 · drift ")
     assert page.locator("#view-resonance .slap-rule:not([hidden])").count() == 1
     assert page.evaluate(zoom) == before
 
@@ -113,19 +114,19 @@ def test_a_lambda_that_is_turned_moves_path_and_energies_and_keeps_the_zoom(read
         "plot.emit(name, {points: [{data: plot.data[0], pointNumber: 3}]}); }"
     )
     page.evaluate(emit, "plotly_hover")
-    assert page.input_value(".slap-turn input") == "3"
+    assert page.input_value(".slap-lambda input") == "3"
     page.evaluate(emit, "plotly_unhover")
-    assert page.input_value(".slap-turn input") == "15"
+    assert page.input_value(".slap-lambda input") == "15"
     page.evaluate(emit, "plotly_click")
     page.evaluate("() => document.activeElement.blur()")
     page.keyboard.press("[")
-    assert page.input_value(".slap-turn input") == "2"
+    assert page.input_value(".slap-lambda input") == "2"
 
     # What was drawn first comes back as it was.
-    page.locator(".slap-turn input").fill(str(chosen))
+    page.locator(".slap-lambda input").fill(str(chosen))
     page.wait_for_function(f"(path) => ({SLAP})().every((x, i) => x === path[i])", arg=path)
-    page.locator(".slap-turn input").fill("11")
-    page.click(".slap-turn button")
+    page.locator(".slap-lambda input").fill("11")
+    page.click(".slap-lambda button")
     value = page.evaluate("() => slap.scan.couplings[11]")
     assert float(page.input_value("#input-coupling input[type=number]")) == value
     assert not [url for url in requests if "queue" in url or "run" in url]
@@ -145,10 +146,83 @@ def test_a_lasso_fills_the_gallery_with_exactly_those_frames(ready):
     assert page.evaluate(shown) == [3, 4, 7]
     page.click(".slap-chosen [data-frame='4']")
     assert page.evaluate(CURSOR) == 4
-    assert page.locator("#view-map .slap-dot:not([hidden])").count() == 1
+    assert page.locator("#view-map .slap-dot:not([hidden])").count() == 2
     page.evaluate(select, [])
     assert page.evaluate(shown) == []
     # The tools for it are on the map, and on no other figure.
     assert page.locator("#view-map [data-title='Lasso Select']").count() == 1
     assert page.locator("#view-energies [data-title='Lasso Select']").count() == 0
+    assert_quiet(page)
+
+
+PLACES = (
+    "(name) => { const trace = document.querySelector('#view-map .slap-plot')._fullData.find((t) => t.name === name);"
+    "return [Array.from(trace.x), Array.from(trace.y)]; }"
+)
+
+
+def test_the_map_turns_in_three_dimensions_and_everything_goes_with_it(ready):
+    page = ready
+    requests = []
+    page.on("request", lambda request: requests.append(request.url))
+    flat = page.evaluate(PLACES, "true path")
+    page.click(".slap-space button:has-text('3D')")
+    page.wait_for_function(f"(x) => ({PLACES})('true path')[0].some((y, i) => y !== x[i])", arg=flat[0])
+    assert "% of the variance" in page.inner_text(".slap-space output")
+    assert len(page.evaluate(PLACES, "axes")[0]) == 6
+
+    # Turned by a quarter, what was to the right is in the depth, and heights stay as they are.
+    slider = page.locator(".slap-space input[type=range]")
+    slider.fill("0")
+    page.wait_for_function("() => slap.view3d.around === 0")
+    heights = []
+    for angle in ("-90", "0", "90"):
+        slider.fill(angle)
+        page.wait_for_timeout(300)
+        heights.append(page.evaluate(PLACES, "anchors"))
+    assert heights[0][0] == pytest.approx([-x for x in heights[2][0]], abs=1e-9)
+    assert heights[0][0] != pytest.approx(heights[1][0], abs=1e-3)
+
+    # Dragging turns it too, the wheel of lambda moves SLAP, and both dots are on their paths.
+    plot = page.locator("#view-map .nsewdrag").first
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    page.mouse.move(box["x"] + 200, box["y"] + 150)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 260, box["y"] + 190, steps=5)
+    page.mouse.up()
+    page.wait_for_function("() => slap.view3d.around === 60 && slap.view3d.above === 45")
+    path = page.evaluate(SLAP)
+    page.locator(".slap-lambda input").fill("15")
+    page.wait_for_function(f"(path) => ({SLAP})().some((x, i) => x !== path[i])", arg=path)
+    page.evaluate("() => document.activeElement.blur()")
+    page.keyboard.press("End")
+    off = page.evaluate(
+        "() => { const plot = document.querySelector('#view-map .slap-plot'); const { xaxis } = plot._fullLayout;"
+        "const x = plot._fullData.find((t) => t.name === 'SLAP').x; const dot = plot.querySelector('.is-slap');"
+        "return Math.abs(xaxis._offset + xaxis.d2p(x[x.length - 1]) - parseFloat(dot.style.left)); }"
+    )
+    assert off < 0.1
+
+    # Back in two dimensions everything is where it was, lambda as it is now.
+    page.click(".slap-space button:has-text('3D')")
+    page.wait_for_function(f"(x) => ({PLACES})('true path')[0].every((y, i) => y === x[i])", arg=flat[0])
+    assert page.evaluate(PLACES, "true path") == flat
+    assert not [url for url in requests if "queue" in url or "run" in url]
+    assert_quiet(page)
+
+
+def test_a_run_along_the_path_takes_the_cursor_to_its_end(page):
+    run_it = page.locator(".slap-space button").first  # the example that is shown before anything is run
+    run_it.click()
+    page.wait_for_function(f"() => ({CURSOR})() > 2")
+    assert "pause" in run_it.inner_text()
+    run_it.click()
+    here = page.evaluate(CURSOR)
+    page.wait_for_timeout(300)
+    assert page.evaluate(CURSOR) == here
+    page.evaluate("() => document.activeElement.blur()")
+    page.keyboard.press("Space")  # there is no video to play
+    page.wait_for_function(f"() => ({CURSOR})() === slap.strip.times.length - 1")
+    assert "run along" in run_it.inner_text()
     assert_quiet(page)

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from slap_core.stages import Decoded, Encoded, Projected, Solved
-from slap_core.views.figures.style import GOLD, INK, MUTED, PAPER, apply_layout, axis, method_line
+from slap_core.views.figures.style import GOLD, INK, MUTED, PAPER, RULE, apply_layout, axis, method_line
 from slap_core.views.figures.view import Table, View, amount, escaped, plain, seconds
 from slap_core.views.titles import TITLES
 
@@ -61,6 +61,10 @@ def latent_map(projected: Projected, decoded: Decoded, encoded: Encoded, solved:
             textposition="top center", textfont={"color": MUTED, "size": 12}, hoverinfo="skip", cliponaxis=False,
             marker={"symbol": "star", "size": 17, "color": GOLD, "line": {"color": PAPER, "width": 1}},
         )  # fmt: skip
+    figure.add_scatter(  # of the three dimensions, which the page draws
+        x=[None], y=[None], mode="lines", name="axes", showlegend=False, hoverinfo="skip", visible=False,
+        line={"color": RULE, "width": 1},
+    )  # fmt: skip
     blank = {"showticklabels": False, "ticks": "", "showline": False}
     apply_layout(
         figure,
@@ -80,7 +84,9 @@ def latent_map(projected: Projected, decoded: Decoded, encoded: Encoded, solved:
         description=_description(projected, solved.drift, len(times), len(anchors), encoded.prompt),
         notes=(plain(projected.note, limit=400),) if projected.note else (),
         figure=figure,
-        data={"method": projected.method, "drift": _drifts(solved, dropped)} | _scan(projected, decoded),
+        data={"method": projected.method, "drift": _drifts(solved, dropped)}
+        | _scan(projected, decoded)
+        | {"solid": _solid(projected, decoded)},
         table=_drift_table(solved.drift, _times_of(times, dropped)),
     )
 
@@ -95,13 +101,33 @@ def _scan(projected: Projected, decoded: Decoded) -> dict[str, object]:
     """The SLAP path of every lambda that was scanned, for the slider: the points of all frames."""
     if projected.scan is None or not len(decoded.dropped):
         return {}
-    whole = projected.truth.expand(len(projected.scan), -1, -1).clone()
-    whole[:, decoded.dropped] = projected.scan
-    low = whole.flatten(0, 1).amin(0)
-    size = float((whole.flatten(0, 1).amax(0) - low).amax().clamp_min(1e-12)) / 65535
-    steps = ((whole - low) / size).round().to(torch.int32).numpy().astype("<u2")
+    return {"scan": _packed(_with_truth(projected.truth, projected.scan, decoded))}
+
+
+def _solid(projected: Projected, decoded: Decoded) -> dict[str, object]:
+    """The same in three dimensions: the truth, each method's path, and that of every lambda that was scanned."""
+    solid = projected.solid
+    rows = torch.stack([solid.truth, *solid.paths.values()]).double()
+    if solid.scan is not None and len(decoded.dropped):
+        rows = torch.cat([rows, _with_truth(solid.truth, solid.scan, decoded).double()])
+    query = None if solid.query is None else [float(f"{x:.4g}") for x in solid.query.tolist()]
+    return _packed(rows) | {"methods": list(solid.paths), "query": query, "explained": solid.explained}
+
+
+def _with_truth(truth: Tensor, scan: Tensor, decoded: Decoded) -> Float[Tensor, "coupling time axis"]:
+    """Points of all frames for each lambda: the anchors are the truth's."""
+    whole = truth.expand(len(scan), -1, -1).clone()
+    whole[:, decoded.dropped] = scan
+    return whole
+
+
+def _packed(rows: Float[Tensor, "row time axis"]) -> dict[str, object]:
+    """Rows of points in 16 bit."""
+    low = rows.flatten(0, 1).amin(0)
+    size = float((rows.flatten(0, 1).amax(0) - low).amax().clamp_min(1e-12)) / 65535
+    steps = ((rows - low) / size).round().to(torch.int32).numpy().astype("<u2")
     packed = base64.b64encode(steps.tobytes()).decode("ascii")
-    return {"scan": {"points": packed, "low": low.tolist(), "size": size, "frames": whole.shape[1]}}
+    return {"points": packed, "low": low.tolist(), "size": size, "frames": rows.shape[1]}
 
 
 def drift_sentence(drift: Mapping[str, Float[Tensor, "dropped"]], times: list[float]) -> str:

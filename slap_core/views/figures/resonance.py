@@ -91,7 +91,7 @@ def resonance_curve(scanned: Scanned, solved: Solved, *, coupling: float) -> Vie
         caption="Each point is the whole clip solved anew with that λ. At λ = 0 SLAP is SLERP; as λ grows the path "
         "bends towards the query, which may bring it nearer to the truth or away from it. λ* is known here only "
         "because we dropped the frames ourselves. Crosses mark solutions that did not converge: do not trust them. "
-        + (f"{DEFINITION} " if named else "")
+        + (f"{DEFINITION} " if named else "There is no gain over λ = 0 by which regimes could be told. ")
         + ("On top, Λ as it is measured there: at 1 the path is no minimum any more." if above else ""),
         description="Curves over lambda from "
         f"{amount(couplings[0])} to {amount(couplings[-1])}. "
@@ -127,9 +127,11 @@ def _curves(scanned: Scanned, x: list[float], coupling: float) -> dict[str, obje
 
 
 def _regimes(scanned: Scanned) -> tuple[Regime, ...]:
-    """Of each lambda, by its drift; none where there is none, or the scan does not begin at 0."""
+    """Of each lambda, by its drift; none where there is no gain to measure them by, or no start of the scan."""
     found = torch.tensor(scanned.converged)
     if scanned.best is None or float(scanned.couplings[0]) != 0 or not found[0]:
+        return ()
+    if not bool((scanned.drift[found] < scanned.drift[0]).any()):
         return ()
     return regimes(scanned.couplings, -scanned.drift, found=found)
 

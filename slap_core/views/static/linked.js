@@ -3,9 +3,10 @@
  *   slap.follow(name, f)   f(frame) is called when the cursor moves; null where there is none
  *   slap.point(frame, by)  the pointer is on a frame of the figure `by`, or has left it: the cursor goes back to where it is held
  *   slap.cursor()          the frame at the cursor, or null
- *   slap.seek(frame, by)   holds the cursor at a frame, and takes the video there
+ *   slap.rest(frame, by)   holds the cursor at a frame; slap.seek(frame, by) takes the video there as well
  *   slap.heed(name, f)     f(k) is called when another of the scanned lambdas is shown
  *   slap.turn(k, by)       the pointer is on the k-th lambda, or has left it (null); slap.hold(k) keeps it
+ *   slap.lambda()          the lambda that is shown, or null
  */
 (() => {
   "use strict";
@@ -41,15 +42,19 @@
 
   const frames = link();
   const lambdas = link();
-  Object.assign(slap, { follow: frames.follow, point: frames.point, cursor: frames.shown });
-  Object.assign(slap, { heed: lambdas.follow, turn: lambdas.point, hold: lambdas.hold, held: lambdas.held });
+  Object.assign(slap, { follow: frames.follow, point: frames.point, rest: frames.hold, cursor: frames.shown });
+  Object.assign(slap, { heed: lambdas.follow, turn: lambdas.point, hold: lambdas.hold, held: lambdas.held, lambda: lambdas.shown });
 
   slap.seek = (frame, by) => {
+    if (by !== "run") slap.halt?.();
     frames.hold(frame, by);
     const video = player();
     if (by !== "video" && frame !== null && video && video.paused) video.currentTime = slap.strip.times[frame] + 1e-3;
   };
-  slap.newClip = () => frames.reset(null);
+  slap.newClip = () => {
+    slap.halt?.();
+    frames.reset(null);
+  };
 
   slap.nearest = (values, value) => {
     let best = 0;
@@ -77,7 +82,7 @@
     const silent = "Point at a frame, step with ← and →, or play the video: every figure follows. Press ? for all keys.";
     line.textContent = silent;
     slap.follow("line", (frame) => {
-      line.setAttribute("aria-live", player()?.paused === false ? "off" : "polite");
+      line.setAttribute("aria-live", slap.running || player()?.paused === false ? "off" : "polite");
       line.textContent = frame === null ? silent : words(frame);
     });
     return line;
@@ -114,7 +119,7 @@
   const KEYS = [
     ["← →", "one frame back, one frame on"],
     ["Home, End", "first, last frame"],
-    ["Space", "play or pause the video"],
+    ["Space", "play or pause the video, or a run along the path where there is none"],
     ["[ ]", "smaller, larger λ"],
     ["Esc", "let the cursor go"],
     ["?", "this list"],
@@ -157,6 +162,7 @@
   function play() {
     const video = player();
     if (video) video.paused ? video.play() : video.pause();
+    else slap.running ? slap.halt() : slap.run?.();
   }
 
   /* Lambda: what the resonance curve carries for every lambda that was scanned. */
