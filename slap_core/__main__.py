@@ -9,7 +9,11 @@ from typing import Any
 
 from slap_core.stages import Settings
 
-FLAG_TYPES = {"int": int, "float": float, "str": str}
+LISTS = {
+    "concepts": "words to track beside the query, separated by commas, six at most",
+    "kept": "exactly these frames are kept, counted from 0, for example 0, 5, 12-14",
+}
+"""The settings that are written with commas."""
 
 
 def parser() -> argparse.ArgumentParser:
@@ -24,8 +28,8 @@ def parser() -> argparse.ArgumentParser:
     for field in dataclasses.fields(Settings):
         value = getattr(defaults, field.name)
         flag: dict[str, Any] = {"type": type(value)}
-        if field.name == "concepts":
-            flag = {"type": str, "help": "words to track beside the query, separated by commas, six at most"}
+        if field.name in LISTS:
+            flag = {"type": str, "help": LISTS[field.name]}
         elif isinstance(value, tuple):
             flag = {"type": float, "nargs": "+", "metavar": field.name.upper()}
         analyse.add_argument(f"--{field.name.replace('_', '-')}", default=value, **flag)

@@ -17,6 +17,7 @@ import torch
 
 from slap_core.encoders import OpenClipEncoder
 from slap_core.recovery import Recovery, recover_steps
+from slap_core.sampling import kept_index
 from slap_core.stages import (
     QUERY_CHARACTERS,
     Analysis,
@@ -172,7 +173,9 @@ def _decode(clip_or_path: Clip | str | os.PathLike[str], settings: Settings) -> 
             finally:
                 given_up.set()
             clip = reading.result()
-    kept, dropped = clip.kept_index(settings.keep_every)
+    kept, dropped = kept_index(
+        len(clip), settings.keep_every, sampling=settings.sampling, named=settings.kept, seed=settings.seed
+    )
     return Decoded(clip=clip, kept=kept, dropped=dropped)
 
 

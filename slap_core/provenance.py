@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Sequence
 
 from slap_core.cards import load_card, weights_folder
+from slap_core.sampling import frame_text
 from slap_core.stages import Settings
 
 __all__ = ["command", "networks", "provenance", "versions"]
@@ -33,7 +34,9 @@ def command(settings: Settings, video: str, query: str) -> str:
         value = getattr(settings, field.name)
         if value == field.default:
             continue
-        parts = [", ".join(value)] if field.name == "concepts" else value if isinstance(value, tuple) else [value]
+        parts = value if isinstance(value, tuple) else [value]
+        if field.name in ("concepts", "kept"):
+            parts = [", ".join(value) if field.name == "concepts" else frame_text(value)]
         words += [f"--{field.name.replace('_', '-')}", *map(str, parts)]
     return shlex.join([*words, "--out", "report"])
 

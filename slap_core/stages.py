@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from slap_core.concepts import Compared
+from slap_core.sampling import MOST_FRAMES, Sampling, frame_list
 from slap_core.types import Clip, Energies, Latents, Solution
 from slap_core.words import concept_list
 
@@ -65,16 +66,25 @@ class Settings:
     concepts: str | Sequence[str] = ()
     """Words to track beside the query, at most six of 60 characters each, or a string with commas between them; kept as
     a tuple."""
+    sampling: Sampling = "even"
+    """Which frames are kept: "even" for the first and every `keep_every`-th after it, "random" for as many, drawn with
+    the seed, the first and the last among them."""
+    kept: str | Sequence[int] = ()
+    """Exactly these frames, counted from 0 among those that were taken: "0, 5, 12-14", or a sequence; kept as a tuple.
+    None: as `keep_every` and `sampling` say."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "concepts", concept_list(self.concepts))
+        object.__setattr__(self, "kept", frame_list(self.kept))
 
         def check(ok: bool, name: str, requirement: str) -> None:
             if not ok:
                 raise ValueError(f"{name} must be {requirement}, got {getattr(self, name)!r}.")
 
         check(float(self.keep_every).is_integer() and self.keep_every >= 1, "keep_every", "a whole number, 1 or more")
-        check(float(self.max_frames).is_integer() and 1 <= self.max_frames <= 512, "max_frames", "between 1 and 512")
+        frames = float(self.max_frames).is_integer() and 1 <= self.max_frames <= MOST_FRAMES
+        check(frames, "max_frames", f"between 1 and {MOST_FRAMES}")
+        check(self.sampling in ("even", "random"), "sampling", "even or random")
         check(0 <= self.coupling <= 100, "coupling", "between 0 and 100")
         check(0.001 <= self.mass <= 1000, "mass", "between 0.001 and 1000")
         kinds = ("auto", "learned", "hidden", "fitted", "static", "off")

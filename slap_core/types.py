@@ -15,6 +15,7 @@ from torch import Tensor
 
 from slap_core import sphere
 from slap_core.posterior import Posterior
+from slap_core.sampling import kept_index
 from slap_core.timed import ShapeRepr, check_times
 from slap_core.verdict import Certificate
 
@@ -68,11 +69,7 @@ class Clip(ShapeRepr):
         Raises:
             ValueError: if `keep_every` is below 1.
         """
-        if keep_every != int(keep_every) or keep_every < 1:
-            raise ValueError(f"keep_every must be a whole number of at least 1, got {keep_every}.")
-        index = torch.arange(len(self))
-        kept = index % int(keep_every) == 0
-        return index[kept], index[~kept]
+        return kept_index(len(self), keep_every)
 
     def split(self, keep_every: int = 4) -> tuple["Clip", "Clip"]:
         """The kept clip and the dropped clip (of no frames where nothing is dropped): one in `keep_every` is kept.

@@ -227,7 +227,7 @@ def test_strip_holds_every_frame_with_its_true_time(stages, views):
     assert data["kept"] == [0, 4, 8, 12, 16, 20]
     np.testing.assert_allclose(data["times"], clip.times, atol=1e-4)
     assert data["sprite"]["count"] == 24
-    assert "6 of 24 frames are kept; 18 are missing in 6 stretches" in views["strip"].headline
+    assert "6 of 24 frames are kept (25 %); 18 are missing in 6 stretches" in views["strip"].headline
 
 
 def test_strip_passes_on_what_the_person_should_know():

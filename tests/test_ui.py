@@ -257,7 +257,7 @@ def test_few_endpoints_are_public_and_typed(page):
     assert list(info["named_endpoints"]) == ["/analyse", "/tunnel_test"]
     assert not info["unnamed_endpoints"]
     names = [p["parameter_name"] for p in info["named_endpoints"]["/analyse"]["parameters"]]
-    assert names == ["video", "query", "keep_every", "coupling", "concepts"]
+    assert names == ["video", "query", "keep_every", "coupling", "concepts", "sampling", "kept"]
     parameters = info["named_endpoints"]["/tunnel_test"]["parameters"]
     names = [p["parameter_name"] for p in parameters]
     assert names == ["seed", "outcome", "kind", "colour", "occluder", "hidden", "query"]

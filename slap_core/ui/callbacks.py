@@ -41,7 +41,7 @@ DOING = (
     "Drawing the map (UMAP)",
 )
 
-WORDS = {"encoder": 300, "potential": 300, "concepts": 10_000}
+WORDS = {"encoder": 300, "potential": 300, "concepts": 10_000, "sampling": 20, "kept": 4000}
 """The settings that are words, and how many characters are looked at."""
 
 UNEXPECTED = "Something went wrong on the server, and it was logged there. Run it again, or try another clip."

@@ -119,6 +119,13 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
     keep_every = gr.Slider(
         1, 32, value=4, step=1, label="Keep 1 frame in", info="The others are taken away.", elem_id="input-keep-every"
     )
+    sampling = gr.Radio(
+        [("evenly", "even"), ("at random", "random")], value="even", label="Which frames stay", elem_id="input-sampling"
+    )
+    kept = gr.Textbox(
+        value="", label="Or exactly these frames", placeholder="0, 5, 12-14", max_lines=2, max_length=4000,
+        info="Counted from 0; the film strip lets you click them.", elem_id="input-kept",
+    )  # fmt: skip
     coupling = gr.Slider(
         0, 10, value=0.05, step=0.01, label="λ, pull of the query", info="0 is SLERP.", elem_id="input-coupling"
     )
@@ -145,7 +152,7 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
     gr.HTML(f'<p id="privacy">{limits.PRIVACY}</p>', apply_default_css=False)
     settings = {
         "keep_every": keep_every, "coupling": coupling, "mass": mass, "potential": potential, "encoder": encoder,
-        "max_frames": max_frames, "concepts": concepts,
+        "max_frames": max_frames, "concepts": concepts, "sampling": sampling, "kept": kept,
     }  # fmt: skip
     return {"video": video, "query": query, **settings}, {"run": run, "stop": stop, "link": link}, gallery
 
@@ -157,7 +164,7 @@ def _link(inputs: dict[str, Any], examples: int) -> list[dict[str, Any]]:
         row = {"name": name, "initial": control.value}
         if isinstance(control, gr.Slider):
             row |= {"low": control.minimum, "high": control.maximum, "step": control.step}
-        elif isinstance(control, gr.Dropdown):
+        elif isinstance(control, gr.Dropdown | gr.Radio):
             row |= {"values": [value for _, value in control.choices]}
         else:
             row |= {"initial": control.value or "", "longest": control.max_length}
@@ -233,13 +240,20 @@ def _wire(
         if not isinstance(index, int) or not 0 <= index < len(clips):
             raise gr.Error("There is no such example.")
         if getattr(event, "linked", False):  # the link says the rest
-            return str(clips[index]["path"]), gr.skip(), gr.skip()
-        return str(clips[index]["path"]), clips[index]["query"], int(clips[index].get("keep_every", 4))
+            return str(clips[index]["path"]), gr.skip(), gr.skip(), gr.skip()
+        return str(clips[index]["path"]), clips[index]["query"], int(clips[index].get("keep_every", 4)), ""
 
     def analyse(
-        video: str | None, query: str, keep_every: float = 4, coupling: float = 0.05, concepts: str = ""
+        video: str | None,
+        query: str,
+        keep_every: float = 4,
+        coupling: float = 0.05,
+        concepts: str = "",
+        sampling: str = "even",
+        kept: str = "",
     ) -> dict[str, Any]:
         settings = {"keep_every": keep_every, "coupling": coupling, "concepts": concepts}
+        settings |= {"sampling": sampling, "kept": kept}
         try:
             return callbacks.summarise(video, query, steps=steps, **settings)
         except ValueError as error:
@@ -257,7 +271,7 @@ def _wire(
     picked = gallery.pick(
         pick,
         None,
-        [inputs["video"], inputs["query"], inputs["keep_every"]],
+        [inputs["video"], inputs["query"], inputs["keep_every"], inputs["kept"]],
         show_progress="hidden",
         queue=False,
         **private,
@@ -265,7 +279,7 @@ def _wire(
     picked.then(None, js="() => slap.picked()", **private)
     gr.Button(visible=False).click(
         analyse,
-        [inputs[name] for name in ("video", "query", "keep_every", "coupling", "concepts")],
+        [inputs[name] for name in ("video", "query", "keep_every", "coupling", "concepts", "sampling", "kept")],
         gr.JSON(visible=False),
         api_name="analyse",
         api_description="Recover the dropped frames of a video in latent space. Returns settings, versions, drift of "

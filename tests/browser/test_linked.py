@@ -3,6 +3,8 @@
 import pytest
 from test_page import assert_quiet, run, wait_for_all
 
+from slap_core.sampling import frame_list
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 FOLLOWERS = (
@@ -225,4 +227,37 @@ def test_a_run_along_the_path_takes_the_cursor_to_its_end(page):
     page.keyboard.press("Space")  # there is no video to play
     page.wait_for_function(f"() => ({CURSOR})() === slap.strip.times.length - 1")
     assert "run along" in run_it.inner_text()
+    assert_quiet(page)
+
+
+def test_frames_that_stay_are_chosen_on_the_film_strip(page):
+    ghosts = "() => [...document.querySelectorAll('#view-strip .is-dropped')].map((e) => Number(e.dataset.frame))"
+    written = "() => slap.namedKept()"
+    count = page.evaluate("() => slap.strip.times.length")
+    page.click("#example-0")
+    page.wait_for_function("() => !document.querySelector('#button-run').disabled")
+    before = page.evaluate(ghosts)
+    choose = page.locator("#view-strip button", has_text="choose the frames")
+    choose.click()
+    page.click("#view-strip [data-frame='1']")
+    page.click("#view-strip [data-frame='0']")
+    assert 0 in page.evaluate(ghosts)
+    assert 1 not in page.evaluate(ghosts)
+    page.evaluate("() => document.activeElement.blur()")
+    page.keyboard.press("End")
+    page.keyboard.press("k")
+    stay = sorted(set(range(count)) - set(page.evaluate(ghosts)))
+    assert frame_list(page.evaluate(written)) == tuple(stay)
+    assert f"{len(stay)} of {count} frames stay" in page.inner_text("#view-strip .slap-turn")
+
+    # What was clicked is what is run, and it stays chosen until it is given up.
+    run(page)
+    wait_for_all(page)
+    assert page.evaluate("() => slap.strip.kept") == stay
+    assert choose.get_attribute("aria-pressed") == "true"
+    choose.click()
+    assert page.evaluate(written) == ""
+    choose.click()
+    choose.click()
+    assert page.evaluate(ghosts) != before
     assert_quiet(page)

@@ -13,13 +13,16 @@
     show();
   };
 
-  /* Gradio takes a slider's number from its own input. */
-  slap.useCoupling = (coupling) => {
-    const input = document.querySelector("#input-coupling input[type=number]");
+  /* Gradio takes a control's value from its own input. */
+  function fill(input, value) {
     if (!input) return;
-    Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set.call(input, String(coupling));
+    Object.getOwnPropertyDescriptor(Object.getPrototypeOf(input), "value").set.call(input, value);
     for (const name of ["input", "change", "blur"]) input.dispatchEvent(new Event(name, { bubbles: true }));
-  };
+  }
+  const keptInput = () => document.querySelector("#input-kept :is(textarea, input)");
+  slap.useCoupling = (coupling) => fill(document.querySelector("#input-coupling input[type=number]"), String(coupling));
+  slap.useKept = (frames) => fill(keptInput(), frames);
+  slap.namedKept = () => keptInput()?.value ?? "";
 
   const runButton = () => document.querySelector("#button-run");
   slap.picked = () => (runButton().disabled = false);

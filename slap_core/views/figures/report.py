@@ -77,8 +77,8 @@ def report_html(analysis: Analysis, numbers: Mapping[str, Any]) -> str:
 <body>
 <main>
 <h1>{title}</h1>
-<p>Query: {query}. One frame in {analysis.settings.keep_every} was kept; the others were recovered in the encoder's
-latent space.</p>
+<p>Query: {query}. {len(analysis.decoded.kept)} of {len(analysis.decoded.clip)} frames were kept; the others were
+recovered in the encoder's latent space.</p>
 {places}
 <section><details><summary>Settings, versions and all numbers</summary><pre>{record}</pre></details></section>
 </main>

@@ -26,7 +26,8 @@ def film_strip(decoded: Decoded, encoded: Encoded | None = None) -> View:
         longest = max(times[min(end, len(clip) - 1)] - times[start] for start, end in stretches)
         gaps = f"{len(stretches)} stretch{'es' * (len(stretches) != 1)}"
         headline = (
-            f"{len(kept)} of {len(clip)} frames are kept; {len(dropped)} are missing in {gaps}, the longest "
+            f"{len(kept)} of {len(clip)} frames are kept ({100 * len(kept) / len(clip):.0f} %); {len(dropped)} are "
+            f"missing in {gaps}, the longest "
             f"{seconds(longest)} from anchor to anchor."
         )
     listed = ", ".join(f"{times[i]:.2f}" for i in dropped)

@@ -43,11 +43,71 @@
       list.querySelectorAll(".is-cursor").forEach((cell) => cell.classList.remove("is-cursor"));
       if (frame !== null) list.querySelector(`[data-frame="${frame}"]`)?.classList.add("is-cursor");
     }
+    const choosing = slap.useKept ? chooser(list, kept) : null;
     list.addEventListener("click", (event) => {
       const cell = event.target.closest("[data-frame]");
-      if (cell) slap.seek(Number(cell.dataset.frame), "strip");
+      if (!cell) return;
+      const frame = Number(cell.dataset.frame);
+      if (choosing?.on) choosing.toggle(frame);
+      else slap.seek(frame, "strip");
     });
     slap.follow("strip", mark);
-    body.replaceChildren(list, make("p", "slap-unit", "times in seconds"), slap.cursorLine());
+    body.replaceChildren(list, make("p", "slap-unit", "times in seconds"), slap.cursorLine(), ...(choosing ? [choosing.row] : []));
   };
+
+  /* Choosing by clicks, or by K at the cursor, which frames stay in the next run: the control says which. */
+  function chooser(list, kept) {
+    const button = make("button", "slap-key-all", "choose the frames that stay");
+    button.type = "button";
+    const told = make("span", "slap-unit");
+    told.setAttribute("aria-live", "polite");
+    const row = make("div", "slap-turn");
+    row.append(button, told);
+    const count = slap.strip.times.length;
+    const stay = new Set(frames(slap.namedKept(), count));
+    const self = { on: stay.size > 0, row };
+    const show = () => {
+      button.setAttribute("aria-pressed", String(self.on));
+      list.classList.toggle("is-choosing", self.on);
+      const shown = self.on ? stay : kept;
+      list.querySelectorAll("[data-frame]").forEach((cell) => cell.classList.toggle("is-dropped", !shown.has(Number(cell.dataset.frame))));
+      told.textContent = self.on ? `${stay.size} of ${count} frames stay in the next run: click on some, or press K at the cursor.` : "";
+    };
+    button.addEventListener("click", () => {
+      self.on = !self.on;
+      stay.clear();
+      if (self.on) kept.forEach((frame) => stay.add(frame));
+      slap.useKept(text(stay));
+      show();
+    });
+    self.toggle = (frame) => {
+      if (!stay.has(frame)) stay.add(frame);
+      else if (stay.size > 1) stay.delete(frame);
+      slap.useKept(text(stay));
+      show();
+    };
+    slap.toggleKept = (frame) => self.on && frame !== null && self.toggle(frame);
+    show();
+    return self;
+  }
+
+  function frames(words, count) {
+    const found = [];
+    for (const part of words.split(",")) {
+      const [, first, last] = /^\s*(\d+)(?:\s*[-–]\s*(\d+))?\s*$/.exec(part) || [];
+      for (let frame = Number(first); frame <= Number(last ?? first) && frame < count; frame += 1) found.push(frame);
+    }
+    return found;
+  }
+
+  /* Frames as a person writes them: 0, 4-6, 9. */
+  function text(frames) {
+    const runs = [];
+    for (const frame of [...frames].sort((a, b) => a - b)) {
+      const last = runs.at(-1);
+      if (last && frame === last[1] + 1) last[1] = frame;
+      else runs.push([frame, frame]);
+    }
+    return runs.map(([first, last]) => (first === last ? `${first}` : `${first}-${last}`)).join(", ");
+  }
 })();

@@ -121,6 +121,7 @@
     ["Home, End", "first, last frame"],
     ["Space", "play or pause the video, or a run along the path where there is none"],
     ["[ ]", "smaller, larger λ"],
+    ["K", "keep or drop the frame, while the frames that stay are chosen"],
     ["Esc", "let the cursor go"],
     ["?", "this list"],
   ];
@@ -155,6 +156,7 @@
     };
     if (event.key in to) slap.seek(to[event.key], "keys");
     else if (event.key === " " && !event.target.closest?.("button, summary, a")) play();
+    else if (event.key.toLowerCase() === "k") slap.toggleKept?.(frames.held());
     else if ((event.key === "[" || event.key === "]") && slap.scan) slap.step(event.key === "[" ? -1 : 1);
     else return;
     event.preventDefault();
