@@ -12,8 +12,10 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # before gradio is i
 
 from gradio.utils import get_space
 
+from slap_core.memory import Memory
 from slap_core.ui.hardware import borrowed
 from slap_core.ui.layout import build_page
+from slap_core.ui.limits import KEEP_SECONDS
 from slap_core.ui.serving import launch_settings, warm_up
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -21,13 +23,13 @@ EXAMPLES = HERE / "assets" / "clips"
 FIGURES = HERE / "assets" / "figures"
 
 
-def steps(*arguments: object, folders: bool, recover: object = None, **settings: object) -> Iterator[object]:
+def steps(*arguments: object, folders: bool, **settings: object) -> Iterator[object]:
     """The steps of the main job, whose heavy imports wait until the page is up."""
     from slap_core.analysis import analyse_steps
 
     if not folders and str(settings.get("encoder", "")).startswith("local-dir:"):
         raise ValueError("Visitors of this server cannot open its folders; choose bundled, or a model on the hub.")
-    yield from analyse_steps(*arguments, recover=recover, **settings)
+    yield from analyse_steps(*arguments, **settings)
 
 
 REMEDY = 'pip install "gradio[mcp]"'
@@ -44,7 +46,8 @@ def main() -> None:
         parser.error(f"--mcp needs the package mcp; get it with: {REMEDY}")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     own_machine = options.host in (None, "127.0.0.1", "localhost", "::1") and get_space() is None
-    job = functools.partial(steps, folders=own_machine, recover=borrowed())
+    memory = Memory(seconds=KEEP_SECONDS)
+    job = functools.partial(steps, folders=own_machine, recover=borrowed(), memory=memory)
     page = build_page(steps=job, examples=EXAMPLES, figures=FIGURES)
     page.launch(
         server_name=options.host,

@@ -7,6 +7,7 @@ generator cancels what remains (a decoder's process included).
 import concurrent.futures
 import contextlib
 import dataclasses
+import functools
 import os
 import threading
 import time
@@ -16,6 +17,7 @@ from typing import Any
 import torch
 
 from slap_core.encoders import OpenClipEncoder
+from slap_core.memory import Memory
 from slap_core.recovery import Recovery, recover_steps
 from slap_core.sampling import kept_index
 from slap_core.stages import (
@@ -31,7 +33,7 @@ from slap_core.stages import (
     Stage,
 )
 from slap_core.types import Clip
-from slap_core.video import read_clip
+from slap_core.video import fingerprint, read_clip
 from slap_core.views.projection import project
 
 __all__ = ["analyse", "analyse_stages", "analyse_steps"]
@@ -99,6 +101,7 @@ def analyse_steps(
     query: str | None = None,
     *,
     recover: Recovery | None = None,
+    memory: Memory | None = None,
     **settings: Any,
 ) -> Iterator[Stage | Progress]:
     """The stages of the main job with `Progress` between them and inside the long ones.
@@ -107,14 +110,48 @@ def analyse_steps(
 
     Args:
         recover: does the work of `recovery.recover_steps`, perhaps in another process; default: that.
+        memory: of earlier runs, from which files are neither decoded nor encoded again, and a run with the same query
+            and settings is told again. Encoders in local folders may change, and nothing of theirs is remembered.
     """
     chosen, ready = _settings(settings)
     prompt = _prompt(query)
+    if memory is None or ready is not None or isinstance(clip_or_path, Clip) or chosen.encoder.startswith("local-dir:"):
+        yield from _steps(clip_or_path, prompt, chosen, ready, recover or recover_steps)
+        return
+    yield Progress("decode", 0.0)
+    file = fingerprint(clip_or_path)
+    run = ("run", file, prompt, chosen)
+    stages = memory.get(run)
+    if stages is not None:
+        yield from stages
+        return
+    read = ("clip", file, chosen.max_frames)
+    stages = []
+    remembering = recover or functools.partial(recover_steps, memory=memory)
+    clip = memory.get(read)
+    with contextlib.closing(_steps(clip_or_path if clip is None else clip, prompt, chosen, None, remembering)) as steps:
+        for step in steps:
+            if isinstance(step, Decoded):
+                memory.put(read, step.clip)
+            if not isinstance(step, Progress):
+                stages.append(step)
+            yield step
+    memory.put(run, tuple(stages))
+
+
+def _steps(
+    clip_or_path: Clip | str | os.PathLike[str],
+    prompt: str,
+    chosen: Settings,
+    ready: OpenClipEncoder | None,
+    recover: Recovery,
+) -> Iterator[Stage | Progress]:
+    """The steps of `analyse_steps` without a memory of what was decoded."""
     yield Progress("decode", 0.0)
     decoded = yield from _decode(clip_or_path, chosen)
     yield decoded
     found: dict[type, Any] = {}
-    with contextlib.closing((recover or recover_steps)(decoded, prompt, chosen, ready)) as recovering:
+    with contextlib.closing(recover(decoded, prompt, chosen, ready)) as recovering:
         for step in recovering:
             yield step
             found[type(step)] = step

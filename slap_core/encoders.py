@@ -7,7 +7,9 @@ finds them; here both are errors.
 """
 
 import contextlib
+import copy
 import functools
+import hashlib
 import logging
 import pathlib
 import re
@@ -21,6 +23,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from slap_core import sphere
+from slap_core.memory import Memory
 from slap_core.types import Clip, Latents, Tokens
 
 __all__ = ["OpenClipEncoder", "from_architecture", "from_folder", "preprocess"]
@@ -50,6 +53,13 @@ class OpenClipEncoder:
         self.name = name
         self.notes = tuple(notes)
         self.batch = batch
+        self._memory: Memory | None = None
+
+    def remembering(self, memory: Memory) -> "OpenClipEncoder":
+        """The same encoder, which looks at a picture once while the memory lasts; it is known there by its name."""
+        other = copy.copy(self)
+        other._memory = memory
+        return other
 
     @property
     def device(self) -> torch.device:
@@ -81,7 +91,6 @@ class OpenClipEncoder:
             latents, tokens = self.images(frames.to(self.device))
             yield latents.float().cpu(), tokens.float().cpu()
 
-    @torch.no_grad()
     def images(
         self, images: UInt8[Tensor, "time height width 3"]
     ) -> tuple[Float[Tensor, "time dim"], Float[Tensor, "time rows columns token"]]:
@@ -90,6 +99,25 @@ class OpenClipEncoder:
         The tokens are those of the penultimate layer; where that is coarser than 8 x 8 (a small ResNet), those of the
         layer before it.
         """
+        if self._memory is None:
+            return self._looked_at(images)
+        keys = [self._key(picture) for picture in images.cpu()]
+        known = [self._memory.get(key) for key in keys]
+        new = [i for i, pair in enumerate(known) if pair is None]
+        if new:
+            for i, *pair in zip(new, *self._looked_at(images[new]), strict=True):
+                known[i] = tuple(part.cpu().clone() for part in pair)
+                self._memory.put(keys[i], known[i])
+        latents, tokens = (torch.stack(part).to(self.device) for part in zip(*known, strict=True))
+        return latents, tokens
+
+    def _key(self, picture: UInt8[Tensor, "height width 3"]) -> tuple[str, str, torch.Size, bytes]:
+        return "picture", self.name, picture.shape, hashlib.sha256(picture.contiguous().numpy()).digest()
+
+    @torch.no_grad()
+    def _looked_at(
+        self, images: UInt8[Tensor, "time height width 3"]
+    ) -> tuple[Float[Tensor, "time dim"], Float[Tensor, "time rows columns token"]]:
         inputs = preprocess(images, self.model.visual.preprocess_cfg).to(next(self.model.parameters()).dtype)
         # The last layer is asked for too: open_clip's ResNet would otherwise stop before it and pool the wrong one.
         output = self.model.forward_intermediates(image=inputs, image_indices=[-3, -2, -1])

@@ -17,6 +17,7 @@ from slap_core.comparison import compare
 from slap_core.encoders import OpenClipEncoder, collect
 from slap_core.fitting import fit_slots_steps
 from slap_core.least_action import LeastAction
+from slap_core.memory import Memory
 from slap_core.object_paths import follow_objects
 from slap_core.pretrained import load_encoder, load_slots
 from slap_core.slots import SlowFastSlots
@@ -30,7 +31,12 @@ Recovery = Callable[[Decoded, str, Settings, OpenClipEncoder | None], Generator[
 
 
 def recover_steps(
-    decoded: Decoded, prompt: str, settings: Settings, ready: OpenClipEncoder | None = None
+    decoded: Decoded,
+    prompt: str,
+    settings: Settings,
+    ready: OpenClipEncoder | None = None,
+    *,
+    memory: Memory | None = None,
 ) -> Generator[Stage | Progress, None, None]:
     """Encoded, Solved, Scanned, Compared, Slotted and Tracked, with `Progress` between and inside them.
 
@@ -39,12 +45,15 @@ def recover_steps(
         prompt: the query, stripped; empty for no pull.
         settings: of the run; `device` says where the encoder and the solver compute. All results lie on the CPU.
         ready: the encoder where there is one already; None: the one that the settings name.
+        memory: of what the encoder that the settings name has seen.
 
     Raises:
         ValueError: for an encoder or potential that cannot be used.
     """
     yield Progress("encode", 0.0)
     encoder = ready or load_encoder(settings.encoder, device=settings.device)
+    if memory is not None and ready is None:
+        encoder = encoder.remembering(memory)
     batches = []
     for batch in encoder.encode_batches(decoded.clip):
         batches.append(batch)

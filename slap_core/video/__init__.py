@@ -1,4 +1,4 @@
-"""Video files: `read_clip` and `write_clip`.
+"""Video files: `read_clip` and `write_clip`, and `fingerprint`, which tells two apart.
 
 Anybody may upload anything, so a file is taken through five narrowing steps:
 
@@ -11,6 +11,7 @@ Anybody may upload anything, so a file is taken through five narrowing steps:
 Times are seconds from the start of the presentation.
 """
 
+import hashlib
 import numbers
 import os
 import re
@@ -27,7 +28,7 @@ from slap_core.video.process import decode
 from slap_core.video.sniffing import HEAD_BYTES, demuxer_of, has_index
 from slap_core.video.writing import write_clip
 
-__all__ = ["VideoError", "read_clip", "write_clip"]
+__all__ = ["VideoError", "fingerprint", "read_clip", "write_clip"]
 
 
 def read_clip(
@@ -81,6 +82,20 @@ def read_clip(
         name=display_name(file),
         warnings=decoded.warnings,
     )
+
+
+def fingerprint(path: str | os.PathLike[str]) -> tuple[str, str]:
+    """The SHA-256 of a file that `read_clip` would begin to read, and the name that its clip would have.
+
+    Raises:
+        VideoError: if it would not.
+    """
+    file, _ = _accepted(path)
+    try:
+        with file.open("rb") as opened:
+            return hashlib.file_digest(opened, "sha256").hexdigest(), display_name(file)
+    except OSError as error:
+        raise VideoError("unreadable", file) from error
 
 
 def _whole(value: object, highest: int) -> bool:
