@@ -19,7 +19,7 @@ from slap_core.fitting import fit_slots_steps
 from slap_core.least_action import LeastAction
 from slap_core.memory import Memory
 from slap_core.object_paths import follow_objects
-from slap_core.pretrained import load_encoder, load_slots
+from slap_core.pretrained import load_baseline, load_encoder, load_slots
 from slap_core.slots import SlowFastSlots
 from slap_core.stages import Decoded, Encoded, Progress, Scanned, Settings, Solved, Stage, Tracked
 from slap_core.types import Energies, Interpolator, Latents, Solution, Tokens
@@ -98,7 +98,11 @@ def _encoded(decoded: Decoded, encoder: OpenClipEncoder, truth: Latents, prompt:
 
 
 def _solve(settings: Settings, encoded: Encoded, solver: LeastAction, potential_name: str) -> Solved:
-    methods: dict[str, Interpolator] = {"ZOH": ZeroOrderHold(), "LERP": Lerp(), "SLERP": Slerp(), "SLAP": solver}
+    methods: dict[str, Interpolator] = {"ZOH": ZeroOrderHold(), "LERP": Lerp(), "SLERP": Slerp()}
+    trained = load_baseline("latent_ode", encoded.encoder)
+    if trained is not None:
+        methods["Latent ODE"] = trained
+    methods["SLAP"] = solver
     times = encoded.dropped.times
     solutions = {name: method(encoded.seen, times, encoded.query) for name, method in methods.items()}
     points = {"truth": encoded.truth.points} | {name: s.path(encoded.truth.times) for name, s in solutions.items()}

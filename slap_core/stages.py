@@ -130,7 +130,7 @@ class Solved:
     """Every method's path, scored against the dropped latents."""
 
     solutions: Mapping[str, Solution]
-    """By method, in the order ZOH, LERP, SLERP, SLAP."""
+    """By method, in the order ZOH, LERP, SLERP, Latent ODE (where one is shipped for the encoder), SLAP."""
     energies: Mapping[str, Energies]
     """By method, all with the same potential, lambda and mu."""
     drift: Mapping[str, Float[Tensor, "dropped"]]

@@ -22,6 +22,7 @@ SCRIPTS = (
         "objects.js",
         "concepts.js",
         "sees.js",
+        "pictures.js",
     ),
 )
 

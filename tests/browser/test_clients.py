@@ -32,7 +32,7 @@ def test_readme_s_client_calls_both_endpoints(server, monkeypatch, capsys):
 
     summary = names["summary"]
     assert summary["settings"]["keep_every"] == 16
-    assert set(summary["drift"]) == {"ZOH", "LERP", "SLERP", "SLAP"}
+    assert set(summary["drift"]) == {"ZOH", "LERP", "SLERP", "Latent ODE", "SLAP"}
     assert str(numbers["truth"][0]) in capsys.readouterr().out
 
 

@@ -10,8 +10,8 @@ from slap_core.views.titles import TITLES
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 WORLD = pathlib.Path(gradio.__file__).parent / "media_assets" / "videos" / "world.mp4"
-METHODS = {"ZOH", "LERP", "SLERP", "SLAP"}
-MAP = {*METHODS, *(f"{method} recovered" for method in METHODS), "true path", "anchors", "query"}
+METHODS = {"ZOH", "LERP", "SLERP", "Latent ODE", "SLAP"}
+MAP = {*METHODS, *(f"{method} recovered" for method in METHODS), "true path", "anchors", "query", "axes"}
 
 
 def state(page, name):

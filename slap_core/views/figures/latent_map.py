@@ -20,6 +20,8 @@ from slap_core.views.titles import TITLES
 __all__ = ["drift_sentence", "latent_map"]
 
 TITLE = TITLES["map"]
+HIDDEN = ("LERP", "Latent ODE")
+"""These wait behind their names."""
 TIE = 0.01
 """Two methods whose mean drifts differ by less than this fraction are called equally near."""
 
@@ -32,7 +34,7 @@ def latent_map(projected: Projected, decoded: Decoded, encoded: Encoded, solved:
         xy = path.double().numpy()
         figure.add_scatter(
             x=xy[:, 0], y=xy[:, 1], mode="lines", name=method, legendgroup=method, line=method_line(method),
-            visible="legendonly" if method == "LERP" else True, hoverinfo="skip",
+            visible="legendonly" if method in HIDDEN else True, hoverinfo="skip",
         )  # fmt: skip
     truth = projected.truth.double().numpy()
     figure.add_scatter(
@@ -47,7 +49,7 @@ def latent_map(projected: Projected, decoded: Decoded, encoded: Encoded, solved:
                 "symbol": "diamond-open", "size": 9 if method == "SLAP" else 6,
                 "color": method_line(method)["color"], "line": {"width": 1.6 if method == "SLAP" else 1},
             },
-            visible="legendonly" if method == "LERP" else True, customdata=dropped, hoverinfo="none",
+            visible="legendonly" if method in HIDDEN else True, customdata=dropped, hoverinfo="none",
         )  # fmt: skip
     anchors = projected.anchors.double().numpy()
     figure.add_scatter(
@@ -193,6 +195,12 @@ def _caption(projected: Projected) -> str:
         + "Dots and rings are frames of the video, rings the anchors; hollow diamonds are recovered. Point at one to "
         "see the true frame of that moment; click a name to hide or show it. LERP starts hidden: its points, brought "
         "back to the sphere, lie on SLERP’s arc."
+        + (
+            " So does the Latent ODE: it was trained to recover what hides in drawn scenes, and strays where nothing "
+            "does."
+            if "Latent ODE" in projected.paths
+            else ""
+        )
     )
 
 

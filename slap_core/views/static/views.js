@@ -90,10 +90,11 @@
     part.description = make("p");
     part.description.id = id;
     part.about.append(part.description);
+    part.save = slap.pictureSaver(part, view.name);
     part.source = make("details", "slap-about");
     part.source.append(make("summary", "", "Where this figure comes from"), make("dl", "slap-source"));
     root.append(part.title, part.headline, part.notes, part.waiting, part.body, part.table, part.caption);
-    root.append(part.about, part.source);
+    root.append(part.save, part.about, part.source);
     inside.replaceChildren(root);
     return part;
   }
@@ -161,6 +162,7 @@
     part.waiting.setAttribute("role", view.state === "failed" ? "alert" : "presentation");
     part.body.hidden = !drawable;
     part.plot.hidden = !view.figure;
+    part.save.hidden = !drawable || Boolean(view.figure); // a plot has buttons of its own
     slap.gloss(part.caption, view.caption);
     part.description.textContent = view.description;
     part.about.hidden = !(ready && view.description && view.description !== view.headline);
