@@ -129,11 +129,9 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
     coupling = gr.Slider(
         0, 10, value=0.05, step=0.01, label="λ, pull of the query", info="0 is SLERP.", elem_id="input-coupling"
     )
-    with gr.Row():
+    with gr.Row(elem_id="run-row"):
         run = gr.Button("Run", variant="primary", elem_id="button-run", min_width=120)
         stop = gr.Button("Stop", interactive=False, elem_id="button-stop", min_width=80)
-        link = gr.Button("Copy link", elem_id="button-link", min_width=100)
-    gr.HTML('<p class="note" aria-live="polite"></p>', elem_id="link-copied", apply_default_css=False)
     with gr.Accordion("Advanced", open=False):
         mass = gr.Slider(0.1, 10, value=1, step=0.1, label="μ, mass", info="Inertia; only λ/μ matters for the path.")
         potential = gr.Dropdown(
@@ -149,6 +147,8 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
             "bundled one are downloaded once.",
         )  # fmt: skip
         max_frames = gr.Slider(2, 512, value=64, step=1, label="Frames at most", info="Taken evenly over the video.")
+    link = gr.Button("Copy link", elem_id="button-link", min_width=100)
+    gr.HTML('<p class="note" aria-live="polite"></p>', elem_id="link-copied", apply_default_css=False)
     gr.HTML(f'<p id="privacy">{limits.PRIVACY}</p>', apply_default_css=False)
     settings = {
         "keep_every": keep_every, "coupling": coupling, "mass": mass, "potential": potential, "encoder": encoder,
