@@ -47,7 +47,7 @@ def test_a_good_file_has_no_difference_and_a_speed_for_each_decoder(plain, apart
             "read_clip: 24 pictures different, the first at 0.000 s",
         ),
         (lambda clip: Clip(clip.frames.clamp(3, 252), clip.times), "read_clip: 24 pictures near"),
-        (lambda clip: Clip(clip.frames, clip.times + 0.2), "read_clip: times differ by up to 0.200 s"),
+        (lambda clip: Clip(clip.frames, clip.times + 0.2), "read_clip: times differ by up to 0.2 s"),
     ],
 )
 def test_each_difference_is_found(plain, apart, change, words):
@@ -121,8 +121,6 @@ def test_the_command_writes_every_difference(tmp_path, capsys):
         if kind.slug in ("trimmed.mp4", "strange_name", "concat.mp4"):
             shop.file(kind)
     shop.secret.unlink()
-    for part in (tmp_path / "videos" / ".parts").iterdir():
-        part.unlink()
     decode.main(["--videos", str(tmp_path / "videos"), "--out", str(tmp_path / "out")])
     found = json.loads((tmp_path / "out" / "decode.json").read_text())
     assert len(found["files"]) == 3

@@ -2,16 +2,14 @@
 
 import collections
 import concurrent.futures
-import ctypes
-import os
 import pathlib
 import socket
 import sys
-import threading
 import time
 
 import pytest
 import uploads
+from canaries import Canary, Watch
 from uploads.kind import WARNINGS
 from uploads.surgery import flipped
 
@@ -26,42 +24,6 @@ MAGENTA = (254, 0, 254)
 """What the secret video shows."""
 LONGEST_SECONDS = 60
 FUZZ_SEEDS, FUZZ_FLOOR, FUZZ_SECONDS = 300, 60, 90.0
-
-
-class Canary:
-    """Listens on this machine, and counts who calls."""
-
-    def __init__(self):
-        self.calls = 0
-        self._stream = socket.create_server(("127.0.0.1", 0))
-        self.port = self._stream.getsockname()[1]
-        threading.Thread(target=self._listen, daemon=True).start()
-
-    def _listen(self):
-        while True:
-            try:
-                self._stream.accept()[0].close()
-            except OSError:
-                return
-            self.calls += 1
-
-
-class Watch:
-    """Notes every opening of a file, by whichever process (inotify)."""
-
-    IN_OPEN = 0x20
-
-    def __init__(self, path):
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self._file = self._libc.inotify_init1(os.O_NONBLOCK)
-        assert self._libc.inotify_add_watch(self._file, os.fsencode(path), self.IN_OPEN) >= 0
-
-    def openings(self):
-        """Since the last call."""
-        try:
-            return len(os.read(self._file, 65536)) // 16
-        except BlockingIOError:
-            return 0
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import dataclasses
 import hashlib
 import multiprocessing
 import pathlib
+import re
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
@@ -69,7 +70,9 @@ def one_pass(path: str, demuxer: str, height: int, width: int) -> Prints:
 
     found, begin = Prints(), time.perf_counter()
     with av.open(path, format=demuxer, options={"protocol_whitelist": "file"}, metadata_errors="replace") as container:
-        stream = next(s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic)
+        moving = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+        best = container.streams.best("video")
+        stream = best if best in moving else moving[0]
         stream.thread_type = "AUTO"
         for packet in container.demux(stream):
             try:
@@ -91,7 +94,9 @@ def decord_all(path: str, demuxer: str, height: int, width: int) -> Prints:
     import decord
 
     found, begin = Prints(), time.perf_counter()
-    reader = decord.VideoReader(path, width=width, height=height)
+    reader = decord.VideoReader(path)
+    if reader[0].shape[:2] != (height, width):  # where it need not resize, it may turn
+        reader = decord.VideoReader(path, width=width, height=height)
     times = np.asarray(reader.get_frame_timestamp(np.arange(len(reader))))[:, 0]
     for start in range(0, len(reader), 32):
         pictures = reader.get_batch(range(start, min(start + 32, len(reader)))).asnumpy()
@@ -111,7 +116,8 @@ def _serve(pipe: Any) -> None:
         try:
             pipe.send(READERS[name](*arguments))
         except Exception as error:
-            pipe.send(f"{type(error).__name__}: {error}".partition("\n")[0][:200])
+            said = re.sub(r"\[[\d:]+\] \S+:\d+: ", "", str(error)).replace(arguments[0], "the file")
+            pipe.send(f"{type(error).__name__}: {said}".partition("\n")[0][:160])
 
 
 class Apart:
