@@ -35,6 +35,7 @@ from slap_core.stages import (
 from slap_core.types import Clip
 from slap_core.video import fingerprint, read_clip
 from slap_core.views.projection import project
+from slap_core.words import one_line
 
 __all__ = ["analyse", "analyse_stages", "analyse_steps"]
 
@@ -177,7 +178,7 @@ def _settings(settings: Mapping[str, Any]) -> tuple[Settings, OpenClipEncoder | 
 def _prompt(query: str | None) -> str:
     if query is not None and not isinstance(query, str):
         raise ValueError(f"The query must be words, got {type(query).__name__}.")
-    prompt = " ".join((query or "").split())
+    prompt = one_line(query or "")
     if len(prompt) > QUERY_CHARACTERS:
         raise ValueError(
             f"The query is {len(prompt):,} characters long, at most {QUERY_CHARACTERS} are read; name the thing to "

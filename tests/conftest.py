@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import jaxtyping
 import pytest
+from servers import Server
 
 jaxtyping.install_import_hook("slap_core", "beartype.beartype")
 
@@ -23,3 +24,11 @@ def unhooked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory) -> Iterator[Server]:
+    """`python app.py`, which is ended afterwards."""
+    running = Server(tmp_path_factory.mktemp("server"))
+    yield running
+    running.stop()

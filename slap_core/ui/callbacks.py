@@ -14,14 +14,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from slap_core.ui import takeaway
+from slap_core.ui.jobs import DEADLINE_SECONDS, paced
 from slap_core.views.titles import PROMISES, TITLES
 
-__all__ = ["DEADLINE_SECONDS", "STAGES", "blank", "run", "summarise"]
+__all__ = ["STAGES", "blank", "run", "summarise"]
 
 log = logging.getLogger(__name__)
-
-DEADLINE_SECONDS = 900.0
-"""One run may take this long; a Space has other visitors."""
 
 STAGES = ("decode", "encode", "solve", "map", "scan", "words", "slots", "objects", "UMAP")
 """What the person sees of the nine stages, in their order."""
@@ -86,9 +84,12 @@ def run(
         settings = _typed(settings)
         chosen = Settings(**settings)
         found, collector = figures.Found(chosen), Collector(chosen)
-        with contextlib.closing(steps(video, query, **settings)) as job:
+        job = steps(video, query, **settings)
+        with contextlib.closing(paced(job, deadline_seconds=DEADLINE_SECONDS)) as job:
             for step in job:
-                if isinstance(step, Progress):
+                if step is None:  # a place to stop
+                    changed = {}
+                elif isinstance(step, Progress):
                     progress.fraction = step.fraction
                     progress.note = step.note or progress.note
                     changed = {}
@@ -99,7 +100,6 @@ def run(
                     for name in changed:
                         waiting.pop(name, None)
                 yield changed | {"status": progress.json()}
-                progress.check_deadline()
         yield {"takeaway": _files(collector, publish, ticket)}
     except ValueError as error:
         yield _failed(waiting, str(error), progress)
@@ -117,8 +117,22 @@ def _files(collector: Any, publish: takeaway.Publish, ticket: str) -> str:
         return takeaway.waiting("failed", run=ticket)
 
 
-def summarise(video: str | None, query: str | None, *, steps: Steps, **settings: object) -> dict[str, Any]:
+def summarise(
+    video: str | None,
+    query: str | None,
+    *,
+    steps: Steps,
+    wanted: Callable[[], bool] = lambda: True,
+    **settings: object,
+) -> dict[str, Any]:
     """The numbers of a whole run (settings, drift of every method, lambda*, certificate, versions), ready for JSON.
+
+    Args:
+        video: path of the uploaded video.
+        query: what to look for, in words.
+        steps: yields the stages and `Progress`.
+        wanted: asked twice a second whether anybody still waits.
+        **settings: fields of `Settings`.
 
     Raises:
         ValueError: for a video, query or setting that cannot be used.
@@ -131,12 +145,11 @@ def summarise(video: str | None, query: str | None, *, steps: Steps, **settings:
 
     settings = _typed(settings)
     collector = Collector(Settings(**settings))
-    start = time.monotonic()
-    with contextlib.closing(steps(video, query, **settings)) as job:
+    job = steps(video, query, **settings)
+    with contextlib.closing(paced(job, deadline_seconds=DEADLINE_SECONDS, wanted=wanted)) as job:
         for step in job:
-            if not isinstance(step, Progress):
+            if step is not None and not isinstance(step, Progress):
                 collector.add(step)
-            _check_deadline(start)
     return summary(collector.analysis())
 
 
@@ -154,9 +167,6 @@ class _Progress:
         now = time.monotonic()
         self._seconds.append(now - self._last)
         self._last, self.fraction = now, 0.0
-
-    def check_deadline(self) -> None:
-        _check_deadline(self._start)
 
     def _left(self) -> str:
         """In words, how long it will still take; nothing while it is not known, or hardly anything is left."""
@@ -190,13 +200,6 @@ class _Progress:
         fraction = 0.0 if failure or finished else self.fraction
         return json.dumps(
             {"state": state, "stages": stages, "sentence": sentence, "fraction": fraction, "run": self._ticket}
-        )
-
-
-def _check_deadline(start: float) -> None:
-    if time.monotonic() - start > DEADLINE_SECONDS:
-        raise ValueError(
-            f"The run was given up after {DEADLINE_SECONDS / 60:.0f} minutes; use fewer frames or a smaller encoder."
         )
 
 

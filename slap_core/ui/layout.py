@@ -12,6 +12,7 @@ from slap_core.cards import chosen_coupling
 from slap_core.ui import callbacks, limits, takeaway
 from slap_core.ui.about import about_place
 from slap_core.ui.findings import findings
+from slap_core.ui.jobs import still_wanted
 from slap_core.ui.learn import learn_place
 from slap_core.ui.places import bar
 from slap_core.ui.tunnel import tunnel_place
@@ -255,9 +256,11 @@ def _wire(
         settings = {"keep_every": keep_every, "coupling": coupling, "concepts": concepts}
         settings |= {"sampling": sampling, "kept": kept}
         try:
-            return callbacks.summarise(video, query, steps=steps, **settings)
+            return callbacks.summarise(video, query, steps=steps, wanted=still_wanted(page), **settings)
         except ValueError as error:
             raise gr.Error(str(error), print_exception=False) from error
+        except Exception as error:
+            raise gr.Error(callbacks.UNEXPECTED) from error
 
     everything = [*shown.values(), run, stop]
     event = gr.on(

@@ -2,9 +2,11 @@
 
 from typing import Final
 
-__all__ = ["CHECK_SECONDS", "KEEP_SECONDS", "PRIVACY", "UPLOAD_MEGABYTES"]
+__all__ = ["CACHE_MEGABYTES", "CHECK_SECONDS", "KEEP_SECONDS", "PRIVACY", "UPLOAD_MEGABYTES"]
 
 UPLOAD_MEGABYTES: Final = 100
+CACHE_MEGABYTES: Final = 4000
+"""What all visitors' files may take together."""
 CHECK_SECONDS: Final = 300
 """So often the server looks for files that are too old ..."""
 KEEP_SECONDS: Final = 1800

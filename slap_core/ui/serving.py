@@ -7,10 +7,12 @@ import threading
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
 from slap_core.ui import learn, precomputed
 from slap_core.ui.limits import UPLOAD_MEGABYTES
 from slap_core.ui.theme import theme
+from slap_core.ui.uploads import Bounded, own_folder, refuse_addresses
 from slap_core.views import browser
 
 __all__ = ["launch_settings", "warm_up"]
@@ -32,6 +34,7 @@ def launch_settings(examples: pathlib.Path, figures: pathlib.Path, *, private: p
         private: folder of the program, from which nothing but these two may be served.
     """
     library = browser.plotly_library()
+    refuse_addresses()
     gr.set_static_paths([library, examples, figures, learn.CLIP, precomputed.SAMPLE])
     program = [path for path in private.resolve().iterdir() if path.name != "assets"]
     return {
@@ -39,6 +42,7 @@ def launch_settings(examples: pathlib.Path, figures: pathlib.Path, *, private: p
         "head": _head(library),
         "allowed_paths": [str(examples), str(figures)],
         "blocked_paths": [str(path) for path in program],
+        "app_kwargs": {"middleware": [Middleware(Bounded, folder=own_folder())]},
         "max_file_size": f"{UPLOAD_MEGABYTES}mb",
         "show_error": False,
         "ssr_mode": False,

@@ -16,6 +16,8 @@ from typing import Any
 import gradio as gr
 
 from slap_core.tunnel_world.names import COLOURS, KINDS, OCCLUDERS, OUTCOMES, QUERIES, SPLITS
+from slap_core.ui.callbacks import UNEXPECTED
+from slap_core.ui.jobs import still_wanted
 from slap_core.ui.places import place
 from slap_core.ui.tunnel_run import ANY, VIEWS, blank, run, tunnel_test
 
@@ -96,9 +98,11 @@ def tunnel_place(page: gr.Blocks, *, figures: pathlib.Path) -> None:
             query: str = "generic",
         ) -> dict[str, Any]:
             try:
-                return tunnel_test(seed, outcome, kind, colour, occluder, hidden, query)
+                return tunnel_test(seed, outcome, kind, colour, occluder, hidden, query, wanted=still_wanted(page))
             except ValueError as error:
                 raise gr.Error(str(error), print_exception=False) from error
+            except Exception as error:
+                raise gr.Error(UNEXPECTED) from error
 
         # A tool for language models bears the name of the function, and its arguments' words.
         endpoint.__name__, endpoint.__doc__ = tunnel_test.__name__, tunnel_test.__doc__

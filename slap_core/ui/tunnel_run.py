@@ -10,11 +10,12 @@ import json
 import logging
 import pathlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from slap_core.tunnel_world.names import QUERIES
 from slap_core.ui.callbacks import UNEXPECTED
+from slap_core.ui.jobs import DEADLINE_SECONDS, paced
 from slap_core.views.titles import TUNNEL_PROMISES, TUNNEL_TITLES
 
 __all__ = ["ANY", "STAGES", "VIEWS", "blank", "run", "tunnel_test"]
@@ -56,8 +57,9 @@ def run(
         from slap_core.ui import tunnel_views as views  # late: the page is up before torch is
 
         said = ""
-        with contextlib.closing(_steps(seed, *choices)) as job:
-            for name, step in job:
+        with contextlib.closing(paced(_steps(seed, *choices), deadline_seconds=DEADLINE_SECONDS)) as job:
+            for found in job:
+                name, step = found or ("working", None)
                 if name == "working":  # a place to stop
                     yield {"status": progress.json(said)}
                     continue
@@ -86,8 +88,12 @@ def tunnel_test(
     occluder: str = ANY,
     hidden: str = ANY,
     query: str = "generic",
+    *,
+    wanted: Callable[[], bool] = lambda: True,
 ) -> dict[str, Any]:
     """One scene of the tunnel test in plain numbers and names.
+
+    It ends early where `wanted`, asked twice a second, says that nobody waits.
 
     Args:
         seed: number of the scene, a whole number from 0; what is not chosen is drawn by it.
@@ -103,7 +109,9 @@ def tunnel_test(
     """
     from slap_core.benchmarks.tunnel.accounts import summary
 
-    found = dict(_steps(seed, outcome, kind, colour, occluder, hidden, query))
+    steps = _steps(seed, outcome, kind, colour, occluder, hidden, query)
+    with contextlib.closing(paced(steps, deadline_seconds=DEADLINE_SECONDS, wanted=wanted)) as job:
+        found = dict(filter(None, job))
     return summary(found["scene"], found["accounts"], found["scans"], query=query)
 
 

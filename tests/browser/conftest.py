@@ -1,21 +1,12 @@
 """The page in a real browser: `python app.py` on a free port, and a Chromium that may talk to this machine only."""
 
 import os
-import pathlib
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-COMMAND = [sys.executable, "app.py"]
 FLAGS = [
     "--headless=new",
     "--no-sandbox",
@@ -26,7 +17,6 @@ FLAGS = [
     "--no-first-run",
     "--disable-dev-shm-usage",
 ]
-START_SECONDS = 180
 
 
 def _missing(reason: str) -> None:
@@ -54,42 +44,7 @@ def browser() -> Iterator[object]:
 @pytest.fixture(scope="session")
 def address(browser, server) -> str:
     """The address of a running page. After `browser`: without one nothing is started."""
-    return server
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory) -> Iterator[str]:
-    """The address of a running page, which is ended afterwards; for clients that need no browser."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path_factory.mktemp("server") / "log.txt"
-    environment = os.environ | {"HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": str(log.parent / "uploads")}
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*COMMAND, "--host", "127.0.0.1", "--port", str(port)],
-            cwd=ROOT, env=environment, stdout=out, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        try:
-            _wait_until_up(f"http://127.0.0.1:{port}/", process, log)
-            yield f"http://127.0.0.1:{port}/"
-        finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-
-
-def _wait_until_up(address: str, process: subprocess.Popen, log: pathlib.Path) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.25)
-    pytest.fail(f"The page did not come up:\n{log.read_text(errors='replace')[-3000:]}")
+    return server.url
 
 
 class Watch:

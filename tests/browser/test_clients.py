@@ -20,7 +20,7 @@ def test_readme_s_client_calls_both_endpoints(server, monkeypatch, capsys):
     own = "http://127.0.0.1:7860/"
     assert own in code
     names: dict[str, object] = {}
-    exec(code.replace(own, server), names)
+    exec(code.replace(own, server.url), names)
 
     numbers = names["numbers"]
     assert numbers["scene"]["outcome"] == "through"
@@ -37,6 +37,6 @@ def test_readme_s_client_calls_both_endpoints(server, monkeypatch, capsys):
 
 
 def test_a_choice_that_there_is_not_is_an_error_in_words(server):
-    client = Client(server, verbose=False)
+    client = Client(server.url, verbose=False)
     with pytest.raises(Exception, match="no outcome 'vanishes' to choose"):
         client.predict(seed=30, outcome="vanishes", api_name="/tunnel_test")
