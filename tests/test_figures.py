@@ -210,15 +210,18 @@ def test_gaps_are_named_by_their_true_times(stages):
     assert energies.gap_spans(decoded) == expected
 
 
-def test_zero_order_hold_is_hidden_only_where_its_jumps_would_set_the_scale(stages):
-    def visibility(factor):
-        hold = stages[2].energies["ZOH"]
-        hold = dataclasses.replace(hold, kinetic=hold.kinetic * factor)
-        solved = dataclasses.replace(stages[2], energies={**stages[2].energies, "ZOH": hold})
-        return energies.energy_curves(solved, stages[0]).figure.data[0].visible
+@pytest.mark.parametrize("method", ["ZOH", "Latent ODE"])
+def test_methods_that_leap_are_hidden_only_where_they_would_set_the_scale(stages, method):
+    def shown(factor):
+        leap = stages[2].energies["ZOH"]
+        leap = dataclasses.replace(leap, kinetic=leap.kinetic * factor)
+        others = {name: e for name, e in stages[2].energies.items() if name != "ZOH"}
+        solved = dataclasses.replace(stages[2], energies={method: leap, **others})
+        view_ = energies.energy_curves(solved, stages[0])
+        return view_.figure.data[0].visible, method in view_.caption
 
-    assert visibility(100.0) == "legendonly"
-    assert visibility(0.01) is True
+    assert shown(100.0) == ("legendonly", True)
+    assert shown(0.01) == (True, False)
 
 
 def test_strip_holds_every_frame_with_its_true_time(stages, views):

@@ -20,7 +20,9 @@ __all__ = ["energy_curves"]
 
 TITLE = TITLES["energies"]
 OFF_SCALE = 1.5
-"""Zero-order hold, which jumps, starts hidden when its T exceeds that of all other methods by this factor."""
+"""A method of `LEAPING` starts hidden when its T exceeds that of all others by this factor."""
+LEAPING = ("ZOH", "Latent ODE")
+"""One jumps from anchor to anchor, the other strays where nothing hides."""
 
 
 def energy_curves(solved: Solved, decoded: Decoded) -> View:
@@ -31,10 +33,10 @@ def energy_curves(solved: Solved, decoded: Decoded) -> View:
             message="Keep fewer frames to see the energies of a recovered path.",
         )  # fmt: skip
     figure = make_subplots(rows=4, cols=1, shared_xaxes=True, vertical_spacing=0.045)
-    outlier = _outlier(solved)
+    outliers = _outliers(solved)
     for method, energies in solved.energies.items():
         line = method_line(method)
-        visible = "legendonly" if method == outlier else True
+        visible = "legendonly" if method in outliers else True
         times = energies.times.tolist()
         sums = (("T", energies.kinetic), ("λP", energies.potential), ("T + λP", energies.kinetic + energies.potential))
         for row, (quantity, values) in enumerate(sums, 1):
@@ -45,7 +47,7 @@ def energy_curves(solved: Solved, decoded: Decoded) -> View:
             )  # fmt: skip
     spans = gap_spans(decoded)
     for method, energies in solved.energies.items():
-        _bars(figure, method, energies, spans, list(solved.energies), "legendonly" if method == outlier else True)
+        _bars(figure, method, energies, spans, list(solved.energies), "legendonly" if method in outliers else True)
     for row, title in enumerate(("T", "λP", "T + λP", "action per gap"), 1):
         figure.update_yaxes(
             axis(title, nticks=5, zeroline=row == 4, zerolinecolor=INK, zerolinewidth=1), row=row, col=1
@@ -63,7 +65,7 @@ def energy_curves(solved: Solved, decoded: Decoded) -> View:
         caption="T is the cost of moving, λP the pull of the query, in units in which the mean gap lasts 1. Between "
         "two anchors (thin rules) an exact path of least action keeps T + λP constant, as a thrown ball keeps its "
         "energy; anchors may change it. The bars are what each gap costs."
-        + (" ZOH, which jumps from anchor to anchor, starts hidden; click its name to show it." if outlier else ""),
+        + (f" Hidden at first, for the sake of the scale: {', '.join(outliers)}. Click a name." if outliers else ""),
         description=" ".join(
             f"{m}: mean T {amount(float(e.kinetic.mean()))}, mean λP {amount(float(e.potential.mean()))}, total action "
             f"{amount(float(e.action.sum()))}."
@@ -103,12 +105,11 @@ def _bars(
     )  # fmt: skip
 
 
-def _outlier(solved: Solved) -> str:
-    """ZOH where its jumps would set the scale of T for everyone, else no method."""
-    moving = [float(e.kinetic.max()) for m, e in solved.energies.items() if m != "ZOH"]
-    if "ZOH" in solved.energies and moving and float(solved.energies["ZOH"].kinetic.max()) > OFF_SCALE * max(moving):
-        return "ZOH"
-    return ""
+def _outliers(solved: Solved) -> list[str]:
+    """The leaping methods whose T would set the scale for everyone."""
+    most = {method: float(energies.kinetic.max()) for method, energies in solved.energies.items()}
+    others = max((value for method, value in most.items() if method not in LEAPING), default=float("inf"))
+    return [method for method in LEAPING if most.get(method, 0.0) > OFF_SCALE * others]
 
 
 def _anchor_rules(figure: go.Figure, decoded: Decoded) -> None:
