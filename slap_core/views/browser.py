@@ -18,6 +18,7 @@ SCRIPTS = (
         "map.js",
         "map_tools.js",
         "frames.js",
+        "gallery.js",
         "slots.js",
         "objects.js",
         "concepts.js",

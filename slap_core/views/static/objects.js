@@ -11,22 +11,8 @@
     }
     const { sprite, objects } = data;
     const shown = objects.map(() => true);
-    const keys = make("div", "slap-keys");
-    keys.setAttribute("role", "group");
-    keys.setAttribute("aria-label", "Show or hide objects");
-    objects.forEach((object, k) => {
-      const key = make("button", "slap-key", `${object.slot}`);
-      key.type = "button";
-      key.style.setProperty("--colour", object.colour);
-      key.setAttribute("aria-pressed", "true");
-      key.setAttribute("aria-label", `Object of slot ${object.slot}`);
-      key.addEventListener("click", () => {
-        shown[k] = !shown[k];
-        key.setAttribute("aria-pressed", String(shown[k]));
-        paint();
-      });
-      keys.append(key);
-    });
+    const items = objects.map(({ slot, colour }) => ({ name: `${slot}`, label: `Object of slot ${slot}`, colour }));
+    const keys = slap.keys("Show or hide objects", items, shown, () => paint());
 
     const kept = new Set(data.kept);
     const gallery = make("div", "slap-masks");
@@ -49,21 +35,14 @@
       return words.join(", ");
     }
 
-    const picture = new Image();
-    picture.src = sprite.src;
-    const sheet = picture.decode();
+    const sheet = slap.image(sprite.src);
     async function paint() {
-      await sheet;
+      const picture = await sheet;
       canvases.forEach((canvas, index) => {
         const context = canvas.getContext("2d");
         const { width, height } = canvas;
         context.setLineDash([]);
-        context.filter = "saturate(.45)";
-        context.drawImage(
-          picture, (index % sprite.columns) * sprite.width, Math.floor(index / sprite.columns) * sprite.height,
-          sprite.width, sprite.height, 0, 0, width, height,
-        );
-        context.filter = "none";
+        slap.drawFrame(context, picture, sprite, index, 0.45);
         objects.forEach((object, k) => shown[k] && outline(context, object, index, width, height));
       });
     }
@@ -136,10 +115,7 @@
     span.append(make("span", "", `${start.toFixed(2)} s`), make("span", "", `${end.toFixed(2)} s`));
     rows.querySelectorAll(".slap-bar").forEach((bar, k) =>
       slap.timeMark(bar, `sighting ${k}`, (frame) => (data.times[frame] - start) / Math.max(end - start, 1e-9)));
-    slap.follow("objects", (frame) => {
-      const near = frame === null ? -1 : slap.nearest(data.frames, frame);
-      Array.from(gallery.children, (cell, i) => cell.classList.toggle("is-cursor", i === near));
-    });
+    slap.markNearest("objects", gallery, data.frames);
     const legend = make("p", "slap-unit slap-legend");
     for (const [name, text] of [["is-seen", "seen"], ["is-dropped", "dropped frame, believed"], ["is-hidden", "kept frame, out of sight"]]) {
       const pair = make("span", "", text);

@@ -6,12 +6,6 @@
 
   const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
-  function image(source) {
-    const picture = new Image();
-    picture.src = source;
-    return picture.decode().then(() => picture);
-  }
-
   /* A small picture whose pixels are the slots' colours, as strong as their attention. */
   function tint(width, height, colours, weight, shown) {
     const canvas = make("canvas");
@@ -44,22 +38,8 @@
     const shown = colours.map(() => true);
     const { sprite } = data;
 
-    const keys = make("div", "slap-keys");
-    keys.setAttribute("role", "group");
-    keys.setAttribute("aria-label", "Show or hide slots");
-    data.colours.forEach((colour, slot) => {
-      const key = make("button", "slap-key", `${slot + 1}`);
-      key.type = "button";
-      key.style.setProperty("--colour", colour);
-      key.setAttribute("aria-pressed", "true");
-      key.setAttribute("aria-label", `Slot ${slot + 1}`);
-      key.addEventListener("click", () => {
-        shown[slot] = !shown[slot];
-        key.setAttribute("aria-pressed", String(shown[slot]));
-        paint();
-      });
-      keys.append(key);
-    });
+    const items = data.colours.map((colour, slot) => ({ name: `${slot + 1}`, label: `Slot ${slot + 1}`, colour }));
+    const keys = slap.keys("Show or hide slots", items, shown, () => paint());
     const only = make("button", "slap-key-all", "all");
     only.type = "button";
     only.addEventListener("click", () => {
@@ -83,10 +63,7 @@
       return canvas;
     });
 
-    slap.follow("slots", (frame) => {
-      const near = frame === null ? -1 : slap.nearest(data.frames, frame);
-      Array.from(gallery.children, (cell, i) => cell.classList.toggle("is-cursor", i === near));
-    });
+    slap.markNearest("slots", gallery, data.frames);
 
     const events = make("div", "slap-events");
     const fast = fastSlots(data, colours, shown);
@@ -97,19 +74,13 @@
       make("h3", "slap-subtitle", "Fast slots: when"), timeline(data.events), events,
     );
 
-    const sheet = image(sprite.src);
+    const sheet = slap.image(sprite.src);
     async function paint() {
       const picture = await sheet;
       canvases.forEach((canvas, index) => {
         const context = canvas.getContext("2d");
         const { width, height } = sprite;
-        context.globalAlpha = 1;
-        context.filter = "saturate(.35)";
-        context.drawImage(
-          picture, (index % sprite.columns) * width, Math.floor(index / sprite.columns) * height, width, height,
-          0, 0, width, height,
-        );
-        context.filter = "none";
+        slap.drawFrame(context, picture, sprite, index, 0.35);
         context.globalAlpha = 0.62;
         context.imageSmoothingEnabled = true;
         const size = rows * columns;
