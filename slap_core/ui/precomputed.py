@@ -1,4 +1,5 @@
-"""The example that the page shows before anything has been run: the views of the first bundled clip, computed once.
+"""The example that the page shows before anything has been run: the views of the bundled clip that says so, computed
+once.
 
     python -m slap_core.ui.precomputed
 
@@ -21,7 +22,8 @@ def main() -> None:
     from slap_core.analysis import analyse  # late: the page knows where the file is before torch is imported
     from slap_core.views.figures import build
 
-    clip = json.loads((ASSETS / "clips" / "clips.json").read_text("utf-8"))[0]
+    clips = json.loads((ASSETS / "clips" / "clips.json").read_text("utf-8"))
+    clip = next(clip for clip in clips if clip.get("shown_first"))
     found = analyse(ASSETS / "clips" / clip["file"], clip["query"], keep_every=clip["keep_every"])
     views = ",".join(view.to_json() for view in build(found).values())
     text = f'{{"title":{json.dumps(clip["title"])},"views":[{views}]}}'
