@@ -92,7 +92,7 @@ def test_a_run_is_taken_away_kept_through_a_reload_and_compared(page, tmp_path):
     assert page.evaluate(PLOTLY_IN_PAGE, "compare-kept-map") == kept
     assert page.evaluate(PLOTLY_IN_PAGE, "compare-this-map") == page.evaluate(PLOTLY_IN_PAGE, "view-map") != kept
     rows = page.locator("#compare-numbers tbody tr").all_inner_texts()
-    assert {row.split()[0] for row in rows} == {"ZOH", "LERP", "SLERP", "Latent ODE", "SLAP"}
+    assert {row.split("\t")[0].strip() for row in rows} == {"ZOH", "LERP", "SLERP", "Latent ODE", "SLAP"}
     own = json.loads(saved["summary.json"].read_text())["drift"]["SLAP"]
     shown = next(row for row in rows if row.startswith("SLAP")).split()
     assert float(shown[1]) == pytest.approx(own, rel=5e-3)

@@ -77,7 +77,7 @@ def test_bundled_example_in_two_clicks(page):
     # A slot that is hidden leaves the pictures.
     canvas = "() => document.querySelector('#view-slots .slap-masks canvas').toDataURL()"
     before = page.evaluate(canvas)
-    page.locator("#view-slots .slap-key-all").click()
+    page.locator("#view-slots .slap-keys .slap-key-all").click()
     page.wait_for_function(f"(before) => ({canvas})() !== before", arg=before)
 
     # Pointing at an anchor on the map shows its frame at once and marks it in the strip.
@@ -130,7 +130,9 @@ def test_without_a_video_a_sentence_says_so(page):
 
 def test_stop_ends_the_run_and_frees_the_page(page):
     page.click("#example-0")
-    page.click("#button-run:not([disabled])")
+    page.wait_for_selector("#button-run:not([disabled])")
+    page.fill("#input-query textarea, #input-query input", "a bird that nobody has asked for")  # nothing remembered
+    page.click("#button-run")
     page.wait_for_function(
         "() => { const stop = document.querySelector('#button-stop');"
         "const strip = document.querySelector('#view-strip').dataset.state;"
