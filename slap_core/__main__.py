@@ -50,6 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         collector = Collector(Settings(**options))
         for step in analyse_steps(video, query, **options):
             if isinstance(step, Progress):
+                if step.note:
+                    print(f"\r{step.note}", file=sys.stderr)
                 print(f"\r{step.stage:<8}{step.fraction:4.0%}", end="", file=sys.stderr, flush=True)
             else:
                 collector.add(step)

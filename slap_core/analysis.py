@@ -18,7 +18,7 @@ import torch
 
 from slap_core.encoders import OpenClipEncoder
 from slap_core.memory import Memory
-from slap_core.recovery import Recovery, recover_steps
+from slap_core.recovery import Recovery, recover_steps, recover_surely
 from slap_core.sampling import kept_index
 from slap_core.stages import (
     QUERY_CHARACTERS,
@@ -152,7 +152,7 @@ def _steps(
     decoded = yield from _decode(clip_or_path, chosen)
     yield decoded
     found: dict[type, Any] = {}
-    with contextlib.closing(recover(decoded, prompt, chosen, ready)) as recovering:
+    with contextlib.closing(recover_surely(decoded, prompt, chosen, ready, recover=recover)) as recovering:
         for step in recovering:
             yield step
             found[type(step)] = step

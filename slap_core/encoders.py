@@ -23,6 +23,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from slap_core import sphere
+from slap_core.machine import FULL, gpu_lost, out_of_memory
 from slap_core.memory import Memory
 from slap_core.types import Clip, Latents, Tokens
 
@@ -84,12 +85,33 @@ class OpenClipEncoder:
         return collect(list(self.encode_batches(clip)), clip, self.box(clip))
 
     def encode_batches(self, clip: Clip) -> Iterator[tuple[Tensor, Tensor]]:
-        """Latents and tokens, batch by batch: what `encode` collects; stop iterating to cancel."""
+        """Latents and tokens, batch by batch: what `encode` collects; stop iterating to cancel.
+
+        Where a batch does not fit into the memory, it and those after it are halved.
+
+        Raises:
+            ValueError: if the clip has no frames, or not even one fits into the memory.
+        """
         if not len(clip):
             raise ValueError("An encoder needs a clip of at least one frame, got none.")
-        for frames in clip.frames.split(self.batch):
-            latents, tokens = self.images(frames.to(self.device))
-            yield latents.float().cpu(), tokens.float().cpu()
+        rest, batch = clip.frames, self.batch
+        while len(rest):
+            try:
+                latents, tokens = self.images(rest[:batch].to(self.device))
+                found = latents.float().cpu(), tokens.float().cpu()
+            except (MemoryError, RuntimeError) as error:
+                if not out_of_memory(error):
+                    raise
+                if batch == 1:
+                    raise ValueError(FULL) from error
+                found = None
+            if found is None:  # out here the error, and with it the tensors that did not fit, is gone
+                batch = (batch + 1) // 2
+                if self.device.type == "cuda":
+                    torch.cuda.empty_cache()
+                continue
+            rest = rest[batch:]
+            yield found
 
     def images(
         self, images: UInt8[Tensor, "time height width 3"]
@@ -211,6 +233,8 @@ def from_folder(folder: pathlib.Path, *, name: str, notes: Sequence[str] = (), d
             tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
         open_clip.load_checkpoint(model, str(weights), strict=True)
     except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
+        if gpu_lost(error) or out_of_memory(error):  # not the folder's fault
+            raise
         logging.getLogger(__name__).info("encoder folder %s: %s", folder, error)
         raise ValueError(
             f"The encoder folder {folder.name!r} could not be loaded ({type(error).__name__}): its config, weights and "
@@ -259,5 +283,7 @@ def from_architecture(
             require_pretrained=True,
         )
     except RuntimeError as error:
+        if gpu_lost(error) or out_of_memory(error):
+            raise
         raise ValueError(f"The weights {weights.name} do not fit the architecture {architecture}.") from error
     return OpenClipEncoder(model, open_clip.get_tokenizer(architecture), name=name)

@@ -4,6 +4,9 @@
 can be pickled, so that this part may run in another process (see `ui.hardware`).
 """
 
+import contextlib
+import dataclasses
+import logging
 import math
 from collections.abc import Callable, Generator
 
@@ -17,6 +20,7 @@ from slap_core.comparison import compare
 from slap_core.encoders import OpenClipEncoder, collect
 from slap_core.fitting import fit_slots_steps
 from slap_core.least_action import LeastAction
+from slap_core.machine import FULL, gpu_lost, out_of_memory
 from slap_core.memory import Memory
 from slap_core.object_paths import follow_objects
 from slap_core.pretrained import load_baseline, load_encoder, load_slots
@@ -24,10 +28,70 @@ from slap_core.slots import SlowFastSlots
 from slap_core.stages import Decoded, Encoded, Progress, Scanned, Settings, Solved, Stage, Tracked
 from slap_core.types import Energies, Interpolator, Latents, Solution, Tokens
 
-__all__ = ["Recovery", "recover_steps"]
+__all__ = ["Recovery", "go_on", "recover_steps", "recover_surely"]
+
+log = logging.getLogger(__name__)
 
 Recovery = Callable[[Decoded, str, Settings, OpenClipEncoder | None], Generator[Stage | Progress, None, None]]
 """`recover_steps`, or what stands in for it."""
+
+
+def recover_surely(
+    decoded: Decoded,
+    prompt: str,
+    settings: Settings,
+    ready: OpenClipEncoder | None = None,
+    *,
+    recover: Recovery | None = None,
+) -> Generator[Stage | Progress, None, None]:
+    """`recover_steps`; the CPU goes on where a GPU is lost or was never there, and full memory is a sentence.
+
+    Arguments and errors as for `recover_steps`, and
+
+    Args:
+        recover: what recovers; default: `recover_steps`.
+
+    Raises:
+        ValueError: also if the memory is full.
+    """
+    had = 0
+    try:
+        with contextlib.closing((recover or recover_steps)(decoded, prompt, settings, ready)) as steps:
+            for step in steps:
+                yield step
+                had += not isinstance(step, Progress)
+        return
+    except (MemoryError, RuntimeError, AssertionError) as error:
+        if out_of_memory(error):
+            raise ValueError(FULL) from error
+        if settings.device == "cpu" or not gpu_lost(error):
+            raise
+        log.warning("The GPU was lost", exc_info=True)
+    kept = ready if ready is not None and ready.device.type == "cpu" else None
+    note = f"The device {settings.device} cannot be used (any more), so that the CPU computes."
+    yield from go_on(had, note, decoded, prompt, dataclasses.replace(settings, device="cpu"), kept)
+
+
+def go_on(
+    had: int,
+    note: str,
+    decoded: Decoded,
+    prompt: str,
+    settings: Settings,
+    ready: OpenClipEncoder | None = None,
+) -> Generator[Stage | Progress, None, None]:
+    """`recover_steps` on this machine, for the stages that are still missing; other arguments as there.
+
+    Args:
+        had: how many stages there are already.
+        note: why, for the person.
+    """
+    yield Progress("encode", 0.0, note)
+    for step in recover_steps(decoded, prompt, settings, ready):
+        if isinstance(step, Progress) or had == 0:
+            yield step
+        else:
+            had -= 1
 
 
 def recover_steps(

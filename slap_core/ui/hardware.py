@@ -114,7 +114,7 @@ def _recover(
 ) -> "Generator[Stage | Progress, None, None]":
     """`recover_steps` on a borrowed GPU, and on the CPU from where the GPU was refused or taken away."""
     from slap_core.pretrained import load_encoder
-    from slap_core.recovery import recover_steps
+    from slap_core.recovery import go_on
     from slap_core.stages import Progress
 
     if ready is None and settings.encoder != "bundled":
@@ -139,12 +139,7 @@ def _recover(
         note = f"No GPU could be borrowed ({reason}), so that the CPU computes."
     else:
         raise step
-    yield Progress("encode", 0.0, note)
-    for step in recover_steps(decoded, prompt, settings, ready):
-        if isinstance(step, Progress) or had == 0:
-            yield step
-        else:
-            had -= 1
+    yield from go_on(had, note, decoded, prompt, settings, ready)
 
 
 def _compute(work: bytes, frames: int, couplings: int, encoder: str, potential: str) -> Iterator[bytes]:
