@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m slap_core", description="Semantic least action for video.")
     commands = top.add_subparsers(dest="command", required=True)
     analyse = commands.add_parser("analyse", help="recover the dropped frames of a video in latent space")
-    analyse.add_argument("video", type=pathlib.Path, help="a video file")
+    analyse.add_argument("video", help="a video file")
     analyse.add_argument("--query", default="", help="what to look for, in words")
     analyse.add_argument("--out", type=pathlib.Path, required=True, help="folder for the report and the numbers")
     defaults = Settings()

@@ -20,6 +20,7 @@ import open_clip
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, UInt8
+from safetensors import SafetensorError
 from torch import Tensor
 
 from slap_core import sphere
@@ -232,7 +233,7 @@ def from_folder(folder: pathlib.Path, *, name: str, notes: Sequence[str] = (), d
             )
             tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
         open_clip.load_checkpoint(model, str(weights), strict=True)
-    except (RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
+    except (SafetensorError, RuntimeError, ValueError, KeyError, TypeError, OSError) as error:
         if gpu_lost(error) or out_of_memory(error):  # not the folder's fault
             raise
         logging.getLogger(__name__).info("encoder folder %s: %s", folder, error)
@@ -282,7 +283,7 @@ def from_architecture(
             force_preprocess_cfg={key: tag_config[key] for key in keys if key in tag_config},
             require_pretrained=True,
         )
-    except RuntimeError as error:
+    except (SafetensorError, RuntimeError) as error:
         if gpu_lost(error) or out_of_memory(error):
             raise
         raise ValueError(f"The weights {weights.name} do not fit the architecture {architecture}.") from error
