@@ -40,7 +40,7 @@ def test_an_example_is_there_before_anything_is_run(page):
     # It says where it comes from, and gives way to what a person runs.
     source = page.locator("#view-map details", has_text="Where this figure comes from")
     source.locator("summary").click()
-    assert "python -m slap_core analyse car_stays.mp4" in source.inner_text()
+    assert "python -m slap_core analyse bus_through.mp4" in source.inner_text()
     page.click("#button-run")
     page.wait_for_selector("#view-strip[data-state=failed]")
     assert state(page, "map") == "failed"
