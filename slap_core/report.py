@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from slap_core.files import write_whole
 from slap_core.provenance import command, networks, versions
 from slap_core.stages import Analysis
 
@@ -141,12 +142,7 @@ def write_report(analysis: Analysis, out: pathlib.Path | str) -> list[pathlib.Pa
         "summary.json": (json.dumps(numbers, indent=2, allow_nan=False) + "\n").encode("utf-8"),
     }
     for name, content in contents.items():
-        part = out / f".{name}.part"
-        try:
-            part.write_bytes(content)
-            part.replace(out / name)
-        finally:
-            part.unlink(missing_ok=True)
+        write_whole(out / name, content)
     return [out / name for name in contents]
 
 

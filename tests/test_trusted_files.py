@@ -19,6 +19,7 @@ from slap_core import cards, pretrained
 from slap_core.__main__ import main
 from slap_core.cards import sha256
 from slap_core.encoders import from_architecture, from_folder
+from slap_core.files import write_whole
 from slap_core.hub import network_folder
 from slap_core.pretrained import BASELINES, POTENTIALS, load_baseline, load_encoder, load_potential, load_slots
 
@@ -184,3 +185,16 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(tmp_path, monkeypatch, cap
 def test_hashes_are_of_the_whole_file(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert sha256(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_a_write_that_fails_leaves_the_older_file(tmp_path, monkeypatch):
+    file = tmp_path / "numbers.json"
+    write_whole(file, "old")
+    with monkeypatch.context() as patch:
+        patch.setattr(pathlib.Path, "replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+        with pytest.raises(OSError, match="disk full"):
+            write_whole(file, b"new")
+    assert file.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["numbers.json"]
+    write_whole(file, "neu \N{LATIN SMALL LETTER U WITH DIAERESIS}")
+    assert file.read_bytes() == "neu \u00fc".encode()

@@ -2,12 +2,15 @@
 
 import csv
 import importlib.util
+import io
 import json
 import os
 import pathlib
 import shutil
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+from slap_core.files import write_whole
 
 __all__ = ["draw", "markdown_table", "write"]
 
@@ -31,13 +34,14 @@ def write(
         rows: with the same keys each, at least one.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{name}.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    (folder / f"{name}.md").write_text(text + "\n", encoding="utf-8")
+    write_whole(folder / f"{name}.json", json.dumps(record, indent=2) + "\n")
+    write_whole(folder / f"{name}.md", text + "\n")
     if rows is not None:
-        with (folder / f"{name}.csv").open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        table = io.StringIO(newline="")
+        writer = csv.DictWriter(table, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        write_whole(folder / f"{name}.csv", table.getvalue())
     print(text)
 
 

@@ -50,7 +50,7 @@ def refused(page, words):
     return ended(page)
 
 
-def test_markup_is_text_everywhere(page, workshop, tmp_path):
+def test_markup_is_text_everywhere(page, server, workshop, tmp_path):
     """In the file's name and metadata, the query, the concepts, and the address; pictures and scripts would open a
     dialog, which the page's watch records.
     """
@@ -78,6 +78,8 @@ def test_markup_is_text_everywhere(page, workshop, tmp_path):
     page.wait_for_timeout(500)
     assert [error for error in page.watch.errors if "dialog" in error] == []
     assert page.watch.elsewhere == []
+    # Nor does the server's log, in which somebody may read them, or a terminal obey them, hold a stranger's words.
+    assert not [line for line in server.log.splitlines() if "alert" in line or "onerror" in line]
 
 
 def test_markup_in_the_address_is_text(page, address):
