@@ -4,8 +4,11 @@ jaxtyping's annotations are checked by beartype in every function of slap_core w
 errors for wrong shapes and types would be hidden by that: their tests take the fixture `unhooked`.
 """
 
+import asyncio
+import concurrent.futures
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
 
 import jaxtyping
 import pytest
@@ -24,6 +27,13 @@ def unhooked() -> Iterator[None]:
     jaxtyping.config.update("jaxtyping_disable", True)
     yield
     jaxtyping.config.update("jaxtyping_disable", False)
+
+
+@pytest.fixture
+def awaited() -> Iterator[Callable[[Coroutine], Any]]:
+    """What a coroutine returns, run in a thread of its own: the browser's tests keep a running loop in this one."""
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        yield lambda asked: beside.submit(asyncio.run, asked).result()
 
 
 @pytest.fixture(scope="session")

@@ -93,15 +93,16 @@ class Server:
         status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
         return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
-    def children(self) -> set[int]:
-        """Its living children: decoders."""
+    def decoders(self) -> set[int]:
+        """Its living decoders; libraries start other short processes of their own (`uname`, `lscpu`)."""
         found = set()
         for entry in pathlib.Path("/proc").glob("[0-9]*/stat"):
             try:
                 state, parent = entry.read_text().rpartition(")")[2].split()[:2]
+                command = entry.with_name("cmdline").read_bytes().split(b"\0")
             except OSError:
                 continue
-            if parent == str(self.pid) and state != "Z":
+            if parent == str(self.pid) and state != "Z" and command[1:4] == [b"-I", b"-S", b"-B"]:
                 found.add(int(entry.parent.name))
         return found
 

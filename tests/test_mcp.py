@@ -1,7 +1,5 @@
 """The flag --mcp: what it says where it cannot be, and the tools that it serves where it can."""
 
-import asyncio
-import concurrent.futures
 import importlib.util
 import os
 import pathlib
@@ -85,7 +83,7 @@ async def _tools(address):
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("mcp") is None, reason="the package mcp is not installed")
-def test_real_client_is_offered_the_two_endpoints(tmp_path):
+def test_real_client_is_offered_the_two_endpoints(tmp_path, awaited):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -100,8 +98,7 @@ def test_real_client_is_offered_the_two_endpoints(tmp_path):
                 assert time.monotonic() < end, log.read_text()[-2000:]
                 time.sleep(0.25)
             asked = _tools(f"http://127.0.0.1:{port}/gradio_api/mcp/")
-            with concurrent.futures.ThreadPoolExecutor(1) as beside:  # the browser's tests keep a loop in this thread
-                tools = beside.submit(asyncio.run, asked).result()
+            tools = awaited(asked)
         finally:
             server.kill()
             server.wait(20)

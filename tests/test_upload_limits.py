@@ -1,6 +1,5 @@
 """What comes from outside: room for uploads, requests that are too large, addresses, and whose folder it is."""
 
-import asyncio
 import os
 import pathlib
 import shutil
@@ -64,20 +63,25 @@ def test_a_full_disk_has_no_room(tmp_path, monkeypatch):
     assert not make_room(tmp_path, 100, most=1000)
 
 
-def answer(bounded, path, length, *, method="POST"):
+@pytest.fixture
+def answer(awaited):
     """Status and text of a request of which only the head is looked at."""
-    sent = []
 
-    async def receive():
-        raise AssertionError("the body is read")
+    def answer(bounded, path, length, *, method="POST"):
+        sent = []
 
-    async def send(message):
-        sent.append(message)
+        async def receive():
+            raise AssertionError("the body is read")
 
-    headers = [] if length is None else [(b"content-length", str(length).encode())]
-    scope = {"type": "http", "method": method, "path": path, "headers": headers}
-    asyncio.run(bounded(scope, receive, send))
-    return sent[0]["status"], b"".join(m.get("body", b"") for m in sent[1:]).decode()
+        async def send(message):
+            sent.append(message)
+
+        headers = [] if length is None else [(b"content-length", str(length).encode())]
+        scope = {"type": "http", "method": method, "path": path, "headers": headers}
+        awaited(bounded(scope, receive, send))
+        return sent[0]["status"], b"".join(m.get("body", b"") for m in sent[1:]).decode()
+
+    return answer
 
 
 async def passed(scope, receive, send):
@@ -97,13 +101,13 @@ async def passed(scope, receive, send):
         ("/gradio_api/upload", "٣", 411, "how long"),
     ],
 )
-def test_a_request_is_judged_by_its_head(tmp_path, path, length, expected, words):
+def test_a_request_is_judged_by_its_head(answer, tmp_path, path, length, expected, words):
     status, text = answer(Bounded(passed, tmp_path), path, length)
     assert status == expected
     assert words in text
 
 
-def test_an_upload_without_room_is_refused_and_a_visit_is_not(tmp_path):
+def test_an_upload_without_room_is_refused_and_a_visit_is_not(answer, tmp_path):
     bounded = Bounded(passed, tmp_path, most=10)
     assert answer(bounded, "/gradio_api/upload", 100) == (
         507,
@@ -112,15 +116,15 @@ def test_an_upload_without_room_is_refused_and_a_visit_is_not(tmp_path):
     assert answer(bounded, "/", None, method="GET")[0] == 200
 
 
-def test_what_gradio_would_fetch_is_refused(monkeypatch):
+def test_what_gradio_would_fetch_is_refused(monkeypatch, awaited):
     from gradio import processing_utils
 
     monkeypatch.setattr(processing_utils, "async_ssrf_protected_get", processing_utils.async_ssrf_protected_get)
     refuse_addresses()
     with pytest.raises(gr.Error, match="is an address, not a file"):
-        asyncio.run(processing_utils.async_ssrf_protected_get("https://example.org/a.mp4"))
+        awaited(processing_utils.async_ssrf_protected_get("https://example.org/a.mp4"))
     with pytest.raises(gr.Error, match="is an address, not a file"):
-        asyncio.run(gr.Video().async_move_resource_to_block_cache("https://example.org/a.mp4"))
+        awaited(gr.Video().async_move_resource_to_block_cache("https://example.org/a.mp4"))
 
 
 def test_the_folder_of_uploads_is_one_s_own(tmp_path, monkeypatch):

@@ -165,7 +165,7 @@ def test_the_way_here_and_on_to_explore(page):
     page.go_back()
     page.wait_for_selector("#learn-closing")
     page.locator("#learn-clip a", has_text="Explore").click()
-    page.wait_for_selector("#view-certificate[data-state=empty]")
+    page.wait_for_selector("#view-certificate[data-state=sample]")
     assert_quiet(page)
 
 

@@ -105,7 +105,7 @@ def test_the_way_here_and_back(page):
     page.get_by_role("link", name="Tunnel test").click()
     page.wait_for_selector("#view-guess[data-state=empty]")
     page.get_by_role("link", name="Explore").click()
-    page.wait_for_selector("#view-certificate[data-state=empty]")
+    page.wait_for_selector("#view-certificate[data-state=sample]")
 
 
 def test_stop_ends_the_run_and_what_came_stays(place):
