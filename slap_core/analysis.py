@@ -16,8 +16,12 @@ from typing import Any
 
 import torch
 
-from slap_core.encoders import OpenClipEncoder
+from slap_core.answering import Answer, answer_steps, checked_question
+from slap_core.comparison import drawn_phrases
+from slap_core.encoders import OpenClipEncoder, collect
 from slap_core.memory import Memory
+from slap_core.pretrained import load_encoder
+from slap_core.question_paths import QuestionPath
 from slap_core.recovery import Recovery, recover_steps, recover_surely
 from slap_core.sampling import kept_index
 from slap_core.stages import (
@@ -35,9 +39,9 @@ from slap_core.stages import (
 from slap_core.types import Clip
 from slap_core.video import fingerprint, read_clip
 from slap_core.views.projection import project
-from slap_core.words import one_line
+from slap_core.words import distinct, one_line
 
-__all__ = ["analyse", "analyse_stages", "analyse_steps"]
+__all__ = ["analyse", "analyse_stages", "analyse_steps", "ask_steps"]
 
 DECODED_SIZE = 256
 """Shorter side of the decoded frames, pixels: enough for encoders of up to 256 px and for the page's pictures."""
@@ -161,6 +165,66 @@ def _steps(
                 yield _drawn(chosen, found[Encoded], step, method="PCA")
     yield Progress("project", 0.5)
     yield _drawn(chosen, found[Encoded], found[Solved], method="UMAP", scan=found[Scanned].points)
+
+
+def ask_steps(
+    clip_or_path: Clip | str | os.PathLike[str],
+    question: str,
+    query: str | None = None,
+    *,
+    language: str = "bundled",
+    method: QuestionPath | None = None,
+    memory: Memory | None = None,
+    **settings: Any,
+) -> Iterator[Progress | Answer]:
+    """A question about a video, answered: `Progress`, then the `Answer` as it grows.
+
+    Frames that are dropped are not looked at. Other arguments and errors as for `analyse_steps`, and
+
+    Args:
+        question: in words, at most 200 characters.
+        language: name of the language model (see `language_model`).
+        method: of the path of what is asked about; default: least action.
+
+    Raises:
+        ValueError: also for a question or a language model that cannot be used.
+    """
+    chosen, ready = _settings(settings)
+    prompt = _prompt(query)
+    checked_question(question)
+    remembering = memory is not None and ready is None and not isinstance(clip_or_path, Clip)
+    yield Progress("decode", 0.0)
+    read = ("clip", fingerprint(clip_or_path), chosen.max_frames) if remembering else None
+    clip = None if read is None else memory.get(read)
+    decoded = yield from _decode(clip_or_path if clip is None else clip, chosen)
+    yield Progress("encode", 0.0)
+    encoder = ready or load_encoder(chosen.encoder)
+    if read is not None:
+        memory.put(read, decoded.clip)
+        if not chosen.encoder.startswith("local-dir:"):
+            encoder = encoder.remembering(memory)
+    batches = []
+    for batch in encoder.encode_batches(decoded.clip.select(decoded.kept)):
+        batches.append(batch)
+        yield Progress("encode", sum(len(latents) for latents, _ in batches) / len(decoded.kept))
+    kept = decoded.clip.select(decoded.kept)
+    seen, looked = collect(batches, kept, encoder.box(kept))
+    span = (float(decoded.clip.times[0]), float(decoded.clip.times[-1]))
+    phrases = distinct([*(drawn_phrases() if encoder.name == "bundled" else ()), prompt, *chosen.concepts])
+    yield Progress("answer", 0.0)
+    yield from answer_steps(
+        encoder,
+        seen,
+        looked,
+        question,
+        frames=decoded.kept,
+        span=span,
+        query=prompt,
+        language=language,
+        method=method,
+        phrases=phrases,
+        seed=chosen.seed,
+    )
 
 
 def _settings(settings: Mapping[str, Any]) -> tuple[Settings, OpenClipEncoder | None]:

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from slap_core.baselines import Slerp
 from slap_core.encoders import OpenClipEncoder
 from slap_core.fitting import fit_potential_steps
-from slap_core.potential import GRADIENT_NORM, StaticPotential, median_gradient_norm
+from slap_core.potential import calibrated_cosine
 from slap_core.pretrained import load_potential
 from slap_core.stages import Encoded, Progress, Settings
 from slap_core.types import PotentialFunction
@@ -55,8 +55,5 @@ def chosen_potential(
             encoded.seen, encoded.query[None], coupling=settings.coupling or DEFAULT_COUPLING, seed=settings.seed
         )
         return fitted.double().to(settings.device), fitted.fitted.sentence
-    unit = StaticPotential(1.0)
     middles = Slerp()(encoded.seen, encoded.dropped.times).points
-    norm = median_gradient_norm(unit, middles, encoded.query) if len(middles) else 0.0
-    # A clip whose every frame is the query has no gradient to calibrate on.
-    return StaticPotential(GRADIENT_NORM / norm if norm > 1e-3 else GRADIENT_NORM), "static: cosine to the query"
+    return calibrated_cosine(middles, encoded.query), "static: cosine to the query"

@@ -39,7 +39,7 @@ from slap_core.hub import network_folder
 from slap_core.perceptron import ACTIVATIONS, ActivationName, Perceptron
 from slap_core.types import PotentialFunction
 
-__all__ = ["GRADIENT_NORM", "Potential", "StaticPotential", "calibrate", "median_gradient_norm"]
+__all__ = ["GRADIENT_NORM", "Potential", "StaticPotential", "calibrate", "calibrated_cosine", "median_gradient_norm"]
 
 GRADIENT_NORM = 8.0
 """The calibrated median of |tangential gradient of P|, per radian."""
@@ -236,6 +236,18 @@ def median_gradient_norm(
         z = points.detach().requires_grad_(True)
         (gradient,) = torch.autograd.grad(potential(z, query).sum(), z)
     return float(sphere.tangent(points, gradient).norm(dim=-1).median())
+
+
+def calibrated_cosine(middles: Float[Tensor, "point dim"], query: Float[Tensor, "dim"]) -> StaticPotential:
+    """The cosine to a query, scaled to a median tangential gradient of 8 over some points (of a clip's gaps).
+
+    Args:
+        middles: unit vectors, perhaps none.
+        query: a unit vector.
+    """
+    norm = median_gradient_norm(StaticPotential(1.0), middles, query) if len(middles) else 0.0
+    # A clip whose every frame is the query has no gradient to calibrate on.
+    return StaticPotential(GRADIENT_NORM / norm if norm > 1e-3 else GRADIENT_NORM)
 
 
 @torch.no_grad()

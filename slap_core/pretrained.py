@@ -25,6 +25,7 @@ from slap_core.hub import hub_file, hub_first
 from slap_core.learned import LearnedInterpolator
 from slap_core.potential import Potential
 from slap_core.probe import Probe
+from slap_core.slot_vlm import Projector
 from slap_core.slots import SlowFastSlots
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "load_encoder",
     "load_potential",
     "load_probe",
+    "load_projector",
     "load_slots",
     "weights_folder",
     "write_card",
@@ -143,6 +145,18 @@ def load_potential(encoder: str = "bundled", *, recipe: str = "paper") -> Potent
 def load_slots(encoder: str = "bundled") -> SlowFastSlots | None:
     """The slow and fast slots shipped for an encoder, or None where there are none."""
     return _own(SlowFastSlots, "slots") if encoder == "bundled" else None
+
+
+def load_projector(name: str = "slot_vlm", *, encoder: str = "bundled", language: str = "bundled") -> Projector | None:
+    """The projector shipped for an encoder and a language model, or None where there is none.
+
+    Args:
+        name: of its folder: the one that answers, or one of the ablations of `benchmarks.answers`.
+        encoder: the name of the encoder.
+        language: the name of the language model.
+    """
+    shipped = encoder == language == "bundled" and weights_folder(name).is_dir()
+    return _own(Projector, name) if shipped else None
 
 
 def load_probe(encoder: str = "bundled") -> Probe | None:

@@ -8,7 +8,8 @@
 A seed determines a scene to the last pixel, on the CPU and on a GPU (pictures agree to 1/255). Files, in the order of
 the ideas: `names`, `random`, `splits`, `scenes` (what there is), `choreography` (who is where, and when), `sampling`,
 `motion`, `shapes`, `objects`, `occluders`, `canvas`, `backgrounds` (how it looks), `patches`, `painting`,
-`visibility`, `rendering`, `description` (what is to be seen), `wording`, `language`, `asking`, `filming`.
+`visibility`, `rendering`, `description` (what is to be seen), `wording`, `language`, `asking`, `clip_asking`,
+`filming`.
 
 Names are loaded when they are first used: who needs only what there is does not wait for torch.
 """
@@ -18,6 +19,7 @@ from typing import Any
 
 _HOME = {
     "asking": ("Question", "questions"),
+    "clip_asking": ("CLIP_TYPES", "ClipQuestion", "MOMENTS", "Story", "account", "interview", "stories"),
     "description": ("Description", "Row", "Thing", "describe", "place_of"),
     "filming": ("film", "truth"),
     "language": ("COARSE_PLACES", "NOTHING", "caption", "coarse_place", "prompt", "vocabulary", "words"),

@@ -7,6 +7,7 @@ can occur is in `vocabulary()`.
 """
 
 import functools
+from typing import Any
 
 from slap_core.tunnel_world import wording
 from slap_core.tunnel_world.description import Row, Thing
@@ -29,7 +30,7 @@ class Choices:
         self.state = (self.state * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
         return (self.state >> 33) % number
 
-    def one(self, options: tuple[str, ...]) -> str:
+    def one(self, options: tuple[Any, ...]) -> Any:
         """One of the options."""
         self.state = state = (self.state * 6364136223846793005 + 1442695040888963407) & 0xFFFFFFFFFFFFFFFF
         return options[(state >> 33) % len(options)]

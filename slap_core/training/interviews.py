@@ -1,0 +1,216 @@
+"""Clips of Tunnel World with questions about them, as a language model is to be asked: slots, paths, words.
+
+Each clip comes at one share of its frames or several. Slots look at the frames that are kept; for every thing that is
+asked about there is a path by each of the methods (see `question_paths`), at most: where methods share, one is drawn.
+Drawing and encoding takes longer than learning, so that what was drawn can be kept in a .safetensors file.
+"""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import safetensors
+import safetensors.torch
+import torch
+import torch.nn.functional as F
+from jaxtyping import Int64
+from torch import Tensor
+
+from slap_core.encoders import OpenClipEncoder
+from slap_core.question_paths import QuestionPath
+from slap_core.slot_vlm import STEPS, Evidence, gather, path_evidence, slot_evidence
+from slap_core.slots import SlowFastSlots
+from slap_core.tunnel_world import Scenes, interview, render, sample
+from slap_core.tunnel_world.clip_asking import stories
+from slap_core.types import Latents, Tokens
+
+__all__ = ["FRAMES", "RATES", "Asked", "Interviews", "draw_interviews", "kept_frames", "load", "save"]
+
+FRAMES = 51
+"""Of a clip; the path is looked at in every fifth."""
+RATES = (1.0, 0.5, 0.25, 0.1)
+"""Shares of the frames that are kept."""
+SIZE = 96
+"""Pixels of a side."""
+POOLED = 6
+"""Rows, and columns, of tokens that are kept for those who look at tokens themselves."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Asked:
+    """A question about one of the clips, and the paths of what it is about."""
+
+    clip: int
+    """Index of its slots."""
+    paths: dict[str, int]
+    """By method: index of the path."""
+    rate: float
+    scene: int
+    text: str
+    answer: str
+    type: str
+    split: str
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Interviews:
+    """Questions, and the evidence for them."""
+
+    slots: Evidence
+    """Of all clips: the branches slow and fast, and what ablations see instead (see `draw_interviews`)."""
+    paths: Evidence
+    """All paths."""
+    asked: tuple[Asked, ...]
+
+    def evidence(self, chosen: Sequence[Asked], methods: Sequence[str]) -> Evidence:
+        """What stands before these questions, by one method for each."""
+        clips = torch.tensor([one.clip for one in chosen])
+        paths = torch.tensor([one.paths[method] for one, method in zip(chosen, methods, strict=True)])
+        return gather([self.slots.at(clips), self.paths.at(paths)])
+
+
+def kept_frames(rate: float) -> Int64[Tensor, "kept"]:
+    """The frames that are kept of a clip: so many, evenly, the first and the last among them."""
+    return torch.linspace(0, FRAMES - 1, max(2, int(rate * FRAMES))).round().long()
+
+
+def draw_interviews(
+    encoder: OpenClipEncoder,
+    slots: Mapping[str, SlowFastSlots],
+    methods: Mapping[str, QuestionPath],
+    scene_seeds: Int64[Tensor, "scene"],
+    *,
+    rates: Sequence[float] = RATES,
+    every_rate: bool = False,
+    every_method: bool = False,
+    oracle: bool = False,
+    share: Mapping[str, float] | None = None,
+    dense: bool = False,
+) -> Interviews:
+    """The scenes of `scene_seeds`, rendered, encoded, and asked about; a function of its arguments.
+
+    Args:
+        encoder: of the frames.
+        slots: by name; "" is the main one, whose branches are slow and fast; those of another are slow_NAME, fast_NAME.
+        methods: of paths.
+        scene_seeds: see `tunnel_world.SPLITS`.
+        rates: shares of the frames that are kept.
+        every_rate: each clip at all of them; else at one, in turn.
+        every_method: each thing by all methods; else by one, drawn by the scene.
+        oracle: also a path through the latents of the cut-away, of the name "oracle".
+        share: of each method, where one is drawn; default: alike.
+        dense: also keep pooled tokens of eight kept frames, as the branch "dense", and means over frames and cells, as
+            slow_mean and fast_mean.
+    """
+    found: list[Evidence] = []
+    paths: list[Evidence] = []
+    asked: list[Asked] = []
+    span, steps = (0.0, float(FRAMES - 1)), torch.arange(0, FRAMES, (FRAMES - 1) // (STEPS - 1))
+    weights = torch.tensor([1.0 if share is None else share[name] for name in methods])
+    for number, seed in enumerate(scene_seeds.tolist()):
+        scene = sample(torch.tensor([seed]), frames=FRAMES)
+        mine = list(rates) if every_rate else [rates[number % len(rates)]]
+        index = torch.cat([kept_frames(rate) for rate in mine]).unique()
+        latents, tokens = encoder.images(render(scene, index[None], size=SIZE).observed[0])
+        (story,) = stories(scene, render(scene, steps[None], size=24, layers=()))
+        questions = interview(story, variant=seed)
+        words = list(dict.fromkeys(question.about for question in questions))
+        queries = encoder.text(words)
+        truth = _cut_away(encoder, scene, steps) if oracle else None
+        generator = torch.Generator().manual_seed(seed)
+        for rate in mine:
+            kept = kept_frames(rate)
+            at = torch.searchsorted(index, kept)
+            seen = Latents(latents[at], kept.double())
+            looked = Tokens(tokens[at], kept.double())
+            found.append(_slots(slots, looked, span, dense=dense))
+            of: dict[str, dict[str, int]] = {}
+            for word, query in zip(words, queries, strict=True):
+                names = list(methods)
+                if not every_method:
+                    names = [names[int(torch.multinomial(weights, 1, generator=generator))]]
+                of[word] = {}
+                for name in names:
+                    solution, holds = methods[name](seen, steps.double(), query)
+                    of[word][name] = len(paths)
+                    paths.append(_half(path_evidence(solution.path, seen.times[holds], span)))
+                if truth is not None:
+                    of[word]["oracle"] = len(paths)
+                    marks = paths[-1].places["path"]
+                    held = torch.ones(STEPS, dtype=torch.bool)
+                    paths.append(Evidence({"path": truth.half()}, {"path": marks}, {"path": held}))
+            asked += [
+                Asked(len(found) - 1, of[q.about], rate, seed, q.text, q.answer, q.type, q.split) for q in questions
+            ]
+    return Interviews(gather(found), gather(paths), tuple(asked))
+
+
+def _cut_away(encoder: OpenClipEncoder, scene: Scenes, steps: Tensor) -> Tensor:
+    return encoder.images(render(scene, steps[None], size=SIZE, layers=("cut_away",)).cut_away[0])[0]
+
+
+def _slots(slots: Mapping[str, SlowFastSlots], looked: Tokens, span: tuple[float, float], *, dense: bool) -> Evidence:
+    vectors, places, held = {}, {}, {}
+    for name, network in slots.items():
+        one = slot_evidence(network, looked, span)
+        for branch in one.branches:
+            key = f"{branch}_{name}" if name else branch
+            vectors[key], places[key], held[key] = (table[branch] for table in one.tables())
+    if dense:
+        frames = next(iter(slots.values())).frames(len(looked.values))
+        some = looked.values[frames].permute(0, 3, 1, 2)
+        when = looked.times[frames].float() / span[1]
+        pooled = F.adaptive_avg_pool2d(some, POOLED)
+        vectors["dense"] = pooled.flatten(2).mT.flatten(0, 1)
+        rows = (torch.arange(POOLED) + 0.5) / POOLED
+        grid = torch.stack(torch.meshgrid(rows, rows, indexing="ij"), -1).flatten(0, 1)
+        each = torch.full((POOLED**2, 1), 1 / POOLED**2)
+        places["dense"] = torch.cat([torch.cat([grid, each, torch.full_like(each, float(t))], -1) for t in when])
+        vectors["slow_mean"] = some.mean((2, 3))
+        places["slow_mean"] = torch.stack([torch.tensor([0.5, 0.5, 1.0, float(t)]) for t in when])
+        cells = F.adaptive_avg_pool2d(looked.values.permute(0, 3, 1, 2), 4).mean(0).flatten(1).mT
+        where = torch.stack([torch.tensor([(i // 4 + 0.5) / 4, (i % 4 + 0.5) / 4, 0.5, 0.5, 1.0]) for i in range(16)])
+        vectors["fast_mean"], places["fast_mean"] = cells, where
+        for name in ("dense", "slow_mean", "fast_mean"):
+            held[name] = torch.ones(len(vectors[name]), dtype=torch.bool)
+    return _half(Evidence(vectors, places, held))
+
+
+def _half(evidence: Evidence) -> Evidence:
+    vectors = {name: value.half() for name, value in evidence.vectors.items()}
+    return Evidence(vectors, evidence.places, evidence.held)
+
+
+def save(interviews: Interviews, path: pathlib.Path, made_from: Mapping[str, str]) -> None:
+    """Write them into one .safetensors file, with what they were made from."""
+    tensors = {}
+    for part in ("slots", "paths"):
+        for kind, table in zip(("vectors", "places", "held"), getattr(interviews, part).tables(), strict=True):
+            tensors |= {f"{part}.{kind}.{name}": value.contiguous() for name, value in table.items()}
+    asked = json.dumps([dataclasses.asdict(one) for one in interviews.asked])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    safetensors.torch.save_file(tensors, partial, {**made_from, "asked": asked})
+    partial.replace(path)
+
+
+def load(path: pathlib.Path, made_from: Mapping[str, str]) -> Interviews | None:
+    """What `save` wrote; None where there is no such file.
+
+    Raises:
+        ValueError: if it was made from something else.
+    """
+    if not path.is_file():
+        return None
+    with safetensors.safe_open(path, "pt") as file:
+        told = dict(file.metadata())
+        asked = tuple(Asked(**one) for one in json.loads(told.pop("asked")))
+        if told != dict(made_from):
+            raise ValueError(f"{path.name} was drawn with other settings ({told}); name another file, or delete it.")
+        tables: dict[str, dict[str, dict[str, Tensor]]] = {"slots": {}, "paths": {}}
+        for key in file.keys():  # noqa: SIM118  not a dictionary
+            part, kind, name = key.split(".")
+            tables[part].setdefault(kind, {})[name] = file.get_tensor(key)
+    parts = {part: Evidence(kinds["vectors"], kinds["places"], kinds["held"]) for part, kinds in tables.items()}
+    return Interviews(parts["slots"], parts["paths"], asked)

@@ -1,0 +1,278 @@
+"""A small causal language model that reads what is to be seen in a clip, and answers questions about it.
+
+    python -m slap_core.training.language_model --out runs/language
+
+It learns from words alone: accounts of drawn scenes in the language of Tunnel World (`tunnel_world.account`), a
+question, and the answer that follows from them. Four in five accounts come with every clause squeezed into one
+embedding, the sum of those of its words: what is put before a question later is no text, but projected slots and
+latents (see `slot_vlm`), each of which says several things at once. One in ten comes without an account: what can be
+known from the question alone is known. It is a Llama of transformers, saved as any other, and frozen ever after.
+"""
+
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Int64
+from torch import Tensor, nn
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from slap_core.pretrained import write_card
+from slap_core.training import command_line, loop
+from slap_core.training.question_batches import IGNORED, packed
+from slap_core.training.tokenizer import write_tokenizer
+from slap_core.tunnel_world import COLOURS, KINDS, OCCLUDERS, Story, account, interview, sample, seeds, vocabulary
+from slap_core.tunnel_world import render as draw
+from slap_core.tunnel_world.clip_asking import MOMENTS, ClipQuestion, stories
+
+__all__ = ["LanguageSettings", "Lines", "accuracy", "lines_of", "main", "told", "train"]
+
+CONTEXT = 512
+"""Positions that the model has."""
+FRAMES = 51
+"""Of a scene; every fifth of them is described."""
+EXTRA = "question answer before after come leave turn back hide still first last early late halfway does it"
+"""Words of questions and answers that pictures' captions do not have."""
+
+
+@dataclasses.dataclass(frozen=True)
+class LanguageSettings(loop.LoopSettings):
+    """Settings of the language model and its training."""
+
+    out: pathlib.Path = pathlib.Path("runs/language")
+    """Folder for weights, tokenizer, card and checkpoint."""
+    steps: int = 3600
+    """Steps of the optimiser."""
+    batch: int = 24
+    """Stories per step; half of them where accounts are not squeezed."""
+    questions: int = 8
+    """About each."""
+    learning_rate: float = 1.5e-3
+    """The highest learning rate."""
+    warmup: int = 100
+    """Steps over which the learning rate rises."""
+    scenes: int = 12_000
+    """Tunnel World training scenes whose stories are told."""
+    dim: int = 128
+    """Dimensions of an embedding."""
+    layers: int = 4
+    """Of the transformer."""
+    heads: int = 4
+    """Of its attention."""
+    squeezed: float = 0.8
+    """Share of the batches of whose accounts each clause comes as one embedding."""
+    short: float = 0.3
+    """Share of the steps in which stories grow from one moment to all: to find the clause that is asked for among many
+    is not learned at once."""
+    alone: float = 0.1
+    """Share of the questions that come without an account."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Lines:
+    """A batch of accounts, and as many questions about each."""
+
+    words: Int64[Tensor, "told"]
+    """Of all accounts, one after the other."""
+    line: Int64[Tensor, "told"]
+    """Which account a word belongs to."""
+    place: Int64[Tensor, "told"]
+    """Where it stands; the words of a squeezed clause stand in one place."""
+    lengths: Int64[Tensor, "line"]
+    """Places of each account; 0 where it is kept back."""
+    ids: Int64[Tensor, "question word"]
+    """Question and answer, account after account, filled up on the right."""
+    labels: Int64[Tensor, "question word"]
+    """What each word is to be followed by, where it is of the answer; else `IGNORED`."""
+
+    def to(self, device: torch.device) -> "Lines":
+        """The same on another device."""
+        return Lines(*(getattr(self, field.name).to(device) for field in dataclasses.fields(self)))
+
+
+def lines_of(
+    tokenizer: PreTrainedTokenizerFast,
+    asked: Sequence[tuple[Story, int]],
+    generator: torch.Generator,
+    *,
+    questions: int,
+    squeezed: bool,
+    alone: float,
+    moments: int = len(MOMENTS),
+) -> Lines:
+    """One account for each story, and some questions of its interview, drawn by the generator.
+
+    Args:
+        tokenizer: of the words.
+        asked: stories, and the variant of each one's account and interview.
+        generator: draws questions and the accounts that are kept back.
+        questions: of each story.
+        squeezed: whether each clause comes as one embedding.
+        alone: share of the accounts that are kept back.
+        moments: how many of them are told of, and asked about.
+    """
+    lookup = tokenizer.get_vocab()
+    words, line, places, lengths, rows, labels = [], [], [], [], [], []
+    for row, (story, variant) in enumerate(asked):
+        kept_back = bool(torch.rand((), generator=generator) < alone)
+        mine = interview(story, variant=variant)
+        some = _moments(mine, moments, generator)
+        if moments < len(MOMENTS):
+            mine = [question for question in mine if question.moment in some]
+        place = 0
+        clauses = [] if kept_back else account(story, variant=variant)
+        begins = tuple(tuple(MOMENTS[moment].split()) for moment in some)
+        for clause in [["<start>"], *(c for c in clauses if any(tuple(c[: len(b)]) == b for b in begins))]:
+            for word in clause:
+                words.append(lookup[word])
+                line.append(row)
+                places.append(place)
+                place += not squeezed
+            place += squeezed
+        lengths.append(place)
+        order = torch.randperm(len(mine), generator=generator).tolist() * questions
+        for question in (mine[k] for k in order[:questions]):
+            said = ["question", *question.text.rstrip("?").split(), "answer", *question.answer.split(), "<end>"]
+            ids, first = [lookup[word] for word in said], said.index("answer")
+            rows.append(torch.tensor(ids[:-1]))
+            labels.append(torch.tensor([IGNORED] * first + ids[first + 1 :]))
+    return Lines(
+        *map(torch.tensor, (words, line, places, lengths)),
+        nn.utils.rnn.pad_sequence(rows, batch_first=True),
+        nn.utils.rnn.pad_sequence(labels, batch_first=True, padding_value=IGNORED),
+    )
+
+
+def _moments(questions: Sequence[ClipQuestion], count: int, generator: torch.Generator) -> list[int]:
+    """So many moments, at random, one that is asked about among them."""
+    asked = sorted({question.moment for question in questions if question.moment is not None})
+    first = asked[int(torch.randint(len(asked), (), generator=generator))]
+    order = torch.randperm(len(MOMENTS), generator=generator).tolist()
+    return [first, *(moment for moment in order if moment != first)][:count]
+
+
+def told(model: LlamaForCausalLM, lines: Lines) -> dict[str, Tensor]:
+    """The mean negative log-likelihood of the answers' words (nat), and the share of answers that would be given."""
+    table = model.get_input_embeddings()
+    count, before = len(lines.lengths), int(lines.lengths.max())
+    flat = table.weight.new_zeros(count * before, table.embedding_dim)
+    shared = flat.index_add(0, lines.line * before + lines.place, table(lines.words)).view(count, before, -1)
+    held = torch.arange(before, device=shared.device) < lines.lengths[:, None]
+    everywhere = torch.ones(lines.ids.shape, dtype=torch.bool, device=shared.device)
+    hidden = packed(model.model, shared, held, table(lines.ids), everywhere)
+    chosen = lines.labels != IGNORED
+    found, true = model.lm_head(hidden[chosen]), lines.labels[chosen]
+    wrong = torch.zeros(lines.labels.shape, device=shared.device).masked_scatter(
+        chosen, (found.argmax(-1) != true).to(shared.dtype)
+    )
+    return {"loss": F.cross_entropy(found.float(), true), "right": (wrong.sum(-1) == 0).float().mean()}
+
+
+def draw_stories(chosen: Int64[Tensor, "scene"]) -> list[Story]:
+    """The stories of these scenes; nothing is painted for them."""
+    found = []
+    for part in chosen.split(256):
+        scenes = sample(part, frames=FRAMES)
+        index = torch.arange(0, FRAMES, 5).expand(len(part), -1)
+        found += stories(scenes, draw(scenes, index, size=24, layers=()))
+    return found
+
+
+def train(
+    settings: LanguageSettings, tokenizer: PreTrainedTokenizerFast, told_by: Sequence[Story]
+) -> tuple[LlamaForCausalLM, list[loop.Row]]:
+    """The trained model, in evaluation mode, and the log of its training.
+
+    Args:
+        settings: of this run.
+        tokenizer: of the words.
+        told_by: the stories.
+    """
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=settings.dim,
+        intermediate_size=3 * settings.dim,
+        num_hidden_layers=settings.layers,
+        num_attention_heads=settings.heads,
+        max_position_embeddings=CONTEXT,
+        tie_word_embeddings=True,
+        initializer_range=settings.dim**-0.5,  # the usual 0.02 is for wide models: here nothing would be attended to
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    model = loop.initialise(lambda: LlamaForCausalLM(config), seed=settings.seed)
+    model = model.to(loop.resolve_device(settings.device))
+
+    def batches(first: int) -> Iterator[Lines]:
+        for step in range(first, settings.steps):
+            generator = loop.generator_of(settings.seed, step)
+            chosen = torch.randint(len(told_by), (settings.batch,), generator=generator).tolist()
+            variants = torch.randint(2**31, (settings.batch,), generator=generator).tolist()
+            asked = [(told_by[at], variant) for at, variant in zip(chosen, variants, strict=True)]
+            # A whole batch at a time, and fewer where they are twice as long: every step takes the same time.
+            squeezed = bool(torch.rand((), generator=generator) < settings.squeezed)
+            some = asked if squeezed else asked[: max(len(asked) // 2, 1)]
+            moments = min(1 + int(step / settings.steps / settings.short * len(MOMENTS)), len(MOMENTS))
+            how = {"questions": settings.questions, "squeezed": squeezed, "alone": settings.alone, "moments": moments}
+            yield lines_of(tokenizer, some, generator, **how)
+
+    def objective(lines: Lines, generator: torch.Generator) -> dict[str, Tensor]:
+        return told(model, lines.to(model.device))
+
+    return model, loop.fit(model, objective, batches, settings)
+
+
+@torch.no_grad()
+def accuracy(
+    model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, told_by: Sequence[Story], **how: Any
+) -> float:
+    """The share of the questions that are answered right, eight a story; `how` as for `lines_of`."""
+    generator = torch.Generator().manual_seed(0)
+    numbered = [(story, k) for k, story in enumerate(told_by)]
+    parts = [numbered[at : at + 64] for at in range(0, len(numbered), 64)]
+    rows = [told(model, lines_of(tokenizer, part, generator, questions=8, **how).to(model.device)) for part in parts]
+    return float(torch.stack([row["right"] for row in rows]).mean())
+
+
+def words() -> list[str]:
+    """Every word that accounts, questions and answers can contain."""
+    return sorted({*vocabulary(), *EXTRA.split(), *KINDS, *COLOURS, *OCCLUDERS})
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    settings = command_line.parse(LanguageSettings, "Train the bundled language model.", arguments)
+    settings.out.mkdir(parents=True, exist_ok=True)
+    write_tokenizer(settings.out, words(), context_length=CONTEXT)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(settings.out)
+    model, log = train(settings, tokenizer, draw_stories(seeds("train", settings.scenes)))
+    unseen = draw_stories(seeds("validation", min(1024, settings.scenes)))
+    checks: dict[str, Callable[[], float]] = {
+        "in words": lambda: accuracy(model, tokenizer, unseen, squeezed=False, alone=0.0),
+        "in squeezed clauses": lambda: accuracy(model, tokenizer, unseen, squeezed=True, alone=0.0),
+        "from the question alone": lambda: accuracy(model, tokenizer, unseen, squeezed=False, alone=1.0),
+    }
+    scores = {f"validation, right {name}": round(check(), 4) for name, check in checks.items()}
+    model.cpu().half().save_pretrained(settings.out)
+    write_card(
+        settings.out,
+        {
+            "title": "Language model of Tunnel World",
+            "what": "A causal language model that reads an account of a drawn scene, or projected slots and latents "
+            "in its place, and answers questions about it in a word or two. It knows no other language.",
+            "trained_on": f"accounts of {settings.scenes:,} Tunnel World training scenes, in words",
+            "command": command_line.command("slap_core.training.language_model", arguments),
+            "seed": settings.seed,
+            "scores": scores | {"train loss": round(log[-1]["loss"], 4)},
+            "licence": "Apache-2.0",
+        },
+    )
+    print(scores)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,203 @@
+"""The projector of slots and paths into the frozen language model's embeddings, in the paper's stages.
+
+    python -m slap_core.training.slots                                                     stage 1: slots
+    python -m slap_core.training.slot_vlm --stage single --out runs/single                 stage 2: each branch alone
+    python -m slap_core.training.slot_vlm --stage joint --start runs/single --out runs/vlm stage 3: all branches
+
+In stage 2 each projection learns to answer by its own tokens alone, in turn; in stage 3 all learn together. Encoder,
+slots and language model are frozen. Clips come at 100, 50, 25 or 10 % of their frames, and paths by every method that
+is compared, so that the projector reads all of them; least action's most often (a third).
+
+Source: Xu et al., Slot-VLM: Object-Event Slots for Video-Language Modeling, 2024 (the stages).
+"""
+
+import collections
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from slap_core.baselines import Slerp, ZeroOrderHold
+from slap_core.hub import network_folder
+from slap_core.language_model import LanguageModel, load_language_model
+from slap_core.pretrained import load_baseline, load_encoder, load_slots, write_card
+from slap_core.question_paths import QuestionPath, hidden_potential
+from slap_core.slot_vlm import BRANCHES, Projector, ProjectorConfig
+from slap_core.slots import SlowFastSlots
+from slap_core.training import command_line, loop
+from slap_core.training.interviews import Asked, Interviews, draw_interviews, load, save
+from slap_core.training.question_batches import VARIANTS, Batch, read, told
+from slap_core.tunnel_world import seeds
+
+__all__ = ["ProjectorSettings", "batches_of", "interviews_of", "main", "methods", "train", "unfitted"]
+
+SHARES = {"zoh": 0.1, "slerp": 0.15, "slerp_shown": 0.15, "latent_ode": 0.1, "latent_ode_shown": 0.15, "slap": 0.35}
+"""How often each method's paths are learned from."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ProjectorSettings(loop.LoopSettings):
+    """Settings of the projector and its training."""
+
+    out: pathlib.Path = pathlib.Path("runs/slot_vlm")
+    """Folder for weights, card and checkpoint."""
+    stage: Literal["single", "joint"] = "joint"
+    """Each branch alone, in turn; or all together."""
+    start: pathlib.Path | None = None
+    """Folder of a projector to go on from; None: a new one."""
+    branches: tuple[str, ...] = BRANCHES
+    """What the language model is shown."""
+    variant: Literal["slots", "untrained", "mean", "queries"] = "slots"
+    """For comparison: slots without stage 1, means, or a Q-Former, whose branch is called dense."""
+    language: str = "bundled"
+    """The language model; any name that `load_language_model` knows."""
+    data: pathlib.Path = pathlib.Path("runs/interviews.safetensors")
+    """Where drawn clips are kept; drawn if it is not there."""
+    scenes: int = 1400
+    """Tunnel World training scenes, each at one share of its frames."""
+    first: int = 100_000
+    """The first of them: the slots and rivals have learned from others."""
+    steps: int = 1500
+    """Steps of the optimiser; in the stage of single branches, of each."""
+    batch: int = 6
+    """Clips per step."""
+    questions: int = 8
+    """Of each clip."""
+    learning_rate: float = 1.5e-3
+    """The highest learning rate."""
+    dim_hidden: int = 256
+    """Width of the projections."""
+
+
+QUERIES = 64
+"""Of the Q-Former that stands in for slots."""
+
+
+def methods() -> dict[str, QuestionPath]:
+    """Those of `SHARES`: with all anchors, or with those alone that show what is asked for."""
+    ode = load_baseline("latent_ode")
+    return {
+        "zoh": QuestionPath(ZeroOrderHold(), shown=False),
+        "slerp": QuestionPath(Slerp(), shown=False),
+        "slerp_shown": QuestionPath(Slerp()),
+        "latent_ode": QuestionPath(ode, shown=False),
+        "latent_ode_shown": QuestionPath(ode),
+        "slap": QuestionPath(hidden_potential()),
+    }
+
+
+def unfitted(slots: SlowFastSlots) -> SlowFastSlots:
+    """The same slots without stage 1: random weights, but for what tokens are standardised by."""
+    fresh = loop.initialise(lambda: SlowFastSlots(slots.config), seed=0)
+    statistics = {k: v for k, v in slots.state_dict().items() if "standardise" in k or "unusual" in k}
+    fresh.load_state_dict(statistics, strict=False)
+    return fresh.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def interviews_of(settings: ProjectorSettings) -> Interviews:
+    """The training clips, drawn or from the file."""
+    made_from = {"scenes": str(settings.scenes), "first": str(settings.first), "shares": str(SHARES)}
+    found = load(settings.data, made_from)
+    if found is None:
+        slots = load_slots()
+        some = seeds("train", settings.scenes, start=settings.first)
+        both = {"": slots, "untrained": unfitted(slots)}
+        found = draw_interviews(load_encoder(), both, methods(), some, share=SHARES, dense=True)
+        save(found, settings.data, made_from)
+    return found
+
+
+def batches_of(
+    interviews: Interviews, language: LanguageModel, settings: ProjectorSettings
+) -> Callable[[int], Iterator[Batch]]:
+    """Given a step, batches from that step on; a function of seed and step."""
+    by_clip: dict[int, list[Asked]] = collections.defaultdict(list)
+    for one in interviews.asked:
+        by_clip[one.clip].append(one)
+    clips = list(by_clip.values())
+
+    def batches(first: int) -> Iterator[Batch]:
+        for step in range(first, settings.steps):
+            generator = loop.generator_of(settings.seed, step)
+            chosen: list[Asked] = []
+            for at in torch.randint(len(clips), (settings.batch,), generator=generator).tolist():
+                mine = clips[at]
+                order = torch.randperm(len(mine), generator=generator).tolist() * settings.questions
+                chosen += [mine[k] for k in order[: settings.questions]]
+            paths = [next(iter(one.paths)) for one in chosen]
+            yield read(interviews, language, chosen, paths, settings.batch, variant=settings.variant)
+
+    return batches
+
+
+def train(
+    settings: ProjectorSettings, language: LanguageModel, interviews: Interviews
+) -> tuple[Projector, list[loop.Row]]:
+    """The projector after one stage, in evaluation mode, and the log of its training.
+
+    Args:
+        settings: of this run.
+        language: frozen.
+        interviews: the training clips.
+    """
+    config = ProjectorConfig(
+        language.dim,
+        dim_hidden=settings.dim_hidden,
+        language=language.name,
+        dim_slot=interviews.slots.vectors[next(iter(VARIANTS[settings.variant].values()))].shape[-1],
+        queries=QUERIES if settings.variant == "queries" else 0,
+    )
+    model = loop.initialise(lambda: Projector(config), seed=settings.seed)
+    if settings.start is not None:
+        model = Projector.from_pretrained(network_folder(settings.start))
+    language.model.requires_grad_(False)
+    batches = batches_of(interviews, language, settings)
+    stages = [[name] for name in settings.branches] if settings.stage == "single" else [list(settings.branches)]
+    log: list[loop.Row] = []
+    for branches in stages:
+        for name, projection in model.branch.items():
+            projection.requires_grad_(name in branches)
+
+        def objective(batch: Batch, generator: torch.Generator, branches: list[str] = branches) -> dict[str, Tensor]:
+            return told(model, language, batch, branches)
+
+        out = settings.out / branches[0] if len(stages) > 1 else settings.out
+        log += loop.fit(model, objective, batches, dataclasses.replace(settings, out=out))
+    return model, log
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The command line."""
+    settings = command_line.parse(ProjectorSettings, "Train the projector of slots and paths.", arguments)
+    language = load_language_model(settings.language)
+    model, log = train(settings, language, interviews_of(settings))
+    model.requires_grad_(True).save_pretrained(settings.out)
+    line = command_line.command("slap_core.training.slot_vlm", arguments)
+    scores = {f"train {name}": round(log[-1][name], 4) for name in ("loss", "right")}
+    write_card(
+        settings.out,
+        {
+            "title": "Projector of slots and paths",
+            "what": "Slow slots, fast slots and the latents of a path, as tokens of the frozen language model.",
+            "trained_on": f"questions about {settings.scenes:,} Tunnel World training scenes at 100, 50, 25 or 10 % of "
+            f"their frames; stage: {settings.stage}",
+            "command": line if settings.start is None else f"{_earlier(settings.start)} && {line}",
+            "seed": settings.seed,
+            "scores": scores,
+            "licence": "Apache-2.0",
+        },
+    )
+
+
+def _earlier(folder: pathlib.Path) -> str:
+    from slap_core.pretrained import load_card
+
+    return load_card(folder)["command"]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,183 @@
+"""What answers are learned from, and that they are learned."""
+
+import json
+
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from slap_core.baselines import Slerp
+from slap_core.cards import load_card
+from slap_core.language_model import LanguageModel
+from slap_core.pretrained import load_encoder, load_slots
+from slap_core.question_paths import QuestionPath
+from slap_core.slot_vlm import BRANCHES, Projector, ProjectorConfig
+from slap_core.training import language_model, slot_vlm
+from slap_core.training.interviews import RATES, draw_interviews, kept_frames, load, save
+from slap_core.training.question_batches import IGNORED, VARIANTS, answered, packed, read, told
+from slap_core.training.tokenizer import write_tokenizer
+from slap_core.tunnel_world import seeds
+
+SMALL = {"dim": 32, "layers": 2, "heads": 2}
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("words")
+    write_tokenizer(folder, language_model.words(), context_length=512)
+    return PreTrainedTokenizerFast.from_pretrained(folder)
+
+
+@pytest.fixture(scope="module")
+def told_by():
+    return language_model.draw_stories(seeds("train", 24))
+
+
+@pytest.fixture(scope="module")
+def network(tokenizer):
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        max_position_embeddings=512, initializer_range=0.2,
+    )  # fmt: skip
+    return LlamaForCausalLM(config).eval()
+
+
+@pytest.fixture(scope="module")
+def language(network, tokenizer):
+    return LanguageModel(network, tokenizer, name="bundled", short=True)
+
+
+@pytest.fixture(scope="module")
+def interviews():
+    methods = {"slerp": QuestionPath(Slerp(), shown=False), "slerp_shown": QuestionPath(Slerp())}
+    slots = load_slots()
+    with torch.no_grad():
+        return draw_interviews(
+            load_encoder(),
+            {"": slots, "untrained": slot_vlm.unfitted(slots)},
+            methods,
+            seeds("train", 2, start=7),
+            rates=(0.25, 0.1),
+            every_rate=True,
+            every_method=True,
+            oracle=True,
+            dense=True,
+        )
+
+
+def test_questions_in_one_row_do_not_see_each_other(network):
+    generator = torch.Generator().manual_seed(0)
+    shared, own = torch.randn(2, 5, 32, generator=generator), torch.randn(4, 6, 32, generator=generator)
+    held = torch.tensor([[True] * 5, [True, True, True, False, False]])
+    with torch.no_grad():
+        found = packed(network.model, shared, held, own, torch.ones(4, 6, dtype=torch.bool))
+        for k in range(4):
+            row = torch.cat([shared[k // 2][held[k // 2]], own[k]])[None]
+            alone = network.model(inputs_embeds=row).last_hidden_state[0, -6:]
+            torch.testing.assert_close(found[k], alone, atol=1e-5, rtol=1e-4)
+
+
+def test_squeezed_clauses_take_one_place_each(tokenizer, told_by):
+    asked = [(told_by[0], 3), (told_by[1], 4)]
+
+    def lines(**how):
+        return language_model.lines_of(tokenizer, asked, torch.Generator().manual_seed(0), questions=3, **how)
+
+    long, short, none = (
+        lines(squeezed=False, alone=0.0),
+        lines(squeezed=True, alone=0.0),
+        lines(squeezed=True, alone=1.0),
+    )
+    assert torch.equal(long.words, short.words)
+    assert int((long.line == 0).sum()) == int(long.lengths[0])
+    clauses = len(language_model.account(told_by[0], variant=3))
+    assert int(short.lengths[0]) == clauses + 1
+    assert none.lengths.tolist() == [1, 1]
+    words = [tokenizer.convert_ids_to_tokens(row[row != IGNORED].tolist()) for row in long.labels]
+    assert all(row[-1] == "<end>" for row in words)
+    assert len(long.ids) == 6
+
+
+def test_short_stories_are_told_and_asked_about_one_moment(tokenizer, told_by):
+    lines = language_model.lines_of(
+        tokenizer, [(told_by[0], 3)], torch.Generator().manual_seed(1), questions=4, squeezed=True, alone=0.0, moments=1
+    )
+    begins = {"at", "early", "halfway", "late"}
+    heads = [w for w in tokenizer.convert_ids_to_tokens(lines.words.tolist()) if w in begins]
+    assert len(set(heads)) == 1
+
+
+@pytest.mark.slow
+def test_a_language_model_is_trained_and_saved(tmp_path):
+    arguments = ["--out", str(tmp_path / "lm"), "--steps", "40", "--scenes", "16", "--dim", "32", "--layers", "2"]
+    language_model.main([*arguments, "--heads", "2", "--batch", "8", "--log-every", "10", "--warmup", "5"])
+    card = load_card(tmp_path / "lm")
+    assert "in squeezed clauses" in " ".join(card["scores"])
+    assert {"model.safetensors", "tokenizer.json", "config.json"} <= set(card["sha256"])
+    assert PreTrainedTokenizerFast.from_pretrained(tmp_path / "lm").eos_token == "<end>"
+
+
+def test_kept_frames_are_even_and_hold_both_ends():
+    assert [len(kept_frames(rate)) for rate in RATES] == [51, 25, 12, 5]
+    assert all(kept_frames(rate)[[0, -1]].tolist() == [0, 50] for rate in RATES)
+
+
+def test_interviews_hold_paths_by_every_method_and_what_ablations_see(interviews):
+    clips = {one.clip: one.rate for one in interviews.asked}
+    assert sorted(clips.values()) == [0.1, 0.1, 0.25, 0.25]
+    assert all(set(one.paths) == {"slerp", "slerp_shown", "oracle"} for one in interviews.asked)
+    few, many = (next(c for c, rate in clips.items() if rate == r) for r in (0.1, 0.25))
+    assert interviews.slots.held["slow"].sum(1)[[few, many]].tolist() == [40, 64]
+    for variant in VARIANTS.values():
+        assert all(len(interviews.slots.vectors[key]) == 4 for key in variant.values())
+    one = interviews.asked[0]
+    marks = interviews.paths.places["path"][one.paths["slerp"], :, 1]
+    assert bool(marks[0] == 0)
+    assert bool(marks[-1] == 0)
+
+
+def test_interviews_are_kept_in_a_file(interviews, tmp_path):
+    save(interviews, tmp_path / "a" / "some.safetensors", {"made": "so"})
+    again = load(tmp_path / "a" / "some.safetensors", {"made": "so"})
+    assert again.asked == interviews.asked
+    assert torch.equal(again.paths.vectors["path"], interviews.paths.vectors["path"])
+    assert load(tmp_path / "none.safetensors", {}) is None
+    with pytest.raises(ValueError, match="was drawn with other settings"):
+        load(tmp_path / "a" / "some.safetensors", {"made": "otherwise"})
+
+
+def test_what_is_right_in_a_batch_is_what_the_model_says_alone(interviews, language):
+    projector = Projector(ProjectorConfig(32)).eval()
+    first = [one for one in interviews.asked if one.clip == 0][:6]
+    batch = read(interviews, language, first, ["slerp"] * 6, 1)
+    evidence = interviews.evidence(first, ["slerp"] * 6)
+    said = []
+    for k, one in enumerate(first):
+        with torch.no_grad():
+            tokens, held = projector(evidence.only(BRANCHES).at(torch.tensor([k])))
+        said.append(language.answers([tokens[0][held[0]]], [language.prompt(one.text.rstrip("?"))], most=4)[0])
+    asked = [type(one)(**{**vars(one), "answer": text}) for one, text in zip(first, said, strict=True)]
+    right = answered(projector, language, read(interviews, language, asked, ["slerp"] * 6, 1), BRANCHES)
+    ended = torch.tensor([len(text.split()) < 4 for text in said])
+    assert torch.equal(right[ended], torch.ones(int(ended.sum()), dtype=torch.bool))
+    wrong = [type(one)(**{**vars(one), "answer": "purple purple"}) for one in first]
+    assert not answered(projector, language, read(interviews, language, wrong, ["slerp"] * 6, 1), BRANCHES).any()
+    assert set(told(projector, language, batch, BRANCHES)) == {"loss", "right"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("stage", "variant"), [("single", "slots"), ("joint", "slots"), ("joint", "queries")])
+def test_a_projector_learns_and_the_language_model_stays(interviews, language, tmp_path, stage, variant):
+    branches = ("dense", "path") if variant == "queries" else BRANCHES
+    settings = slot_vlm.ProjectorSettings(
+        out=tmp_path, stage=stage, variant=variant, branches=branches, steps=25, batch=2, questions=4, warmup=2,
+        learning_rate=3e-3, log_every=5, dim_hidden=32,
+    )  # fmt: skip
+    before = {k: v.clone() for k, v in language.model.state_dict().items()}
+    _, log = slot_vlm.train(settings, language, interviews)
+    by_stage = [row["loss"] for row in log]
+    assert by_stage[4] < by_stage[0]
+    assert len(log) == (15 if stage == "single" else 5)
+    assert all(torch.equal(v, before[k]) for k, v in language.model.state_dict().items())
+    assert json.dumps(log)
