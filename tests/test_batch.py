@@ -1,7 +1,9 @@
 """Many videos: nothing is lost, nothing is done twice, and what fails is recorded and skipped."""
 
+import contextlib
 import dataclasses
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -16,7 +18,7 @@ import pytest
 
 import slap_core
 from slap_core.batch import __main__ as batch
-from slap_core.batch import analyst, cluster
+from slap_core.batch import cluster
 from slap_core.batch.parts import COLUMNS, METHODS, STAGES, Parts
 from slap_core.batch.settings import BatchSettings
 from slap_core.batch.worker import Worker, WorkerError
@@ -150,6 +152,23 @@ def test_a_batch_that_was_cut_short_goes_on(tmp_path, monkeypatch):
     assert [len(place.noted(f"video_{name}")) for name in "abc"] == [1, 2, 1]
 
 
+def test_an_interrupted_batch_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    place = Place(tmp_path, "a")
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(batch, "run", interrupted)
+    assert batch.main(["--videos", str(tmp_path / "*.mp4"), "--out", str(place.out)]) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_a_process_that_cannot_start_says_why(tmp_path):
+    worker = Worker("bundled", "cpu", command=[sys.executable, "-c", "import nothing_of_this_name"])
+    with pytest.raises(WorkerError, match=r"did not start\. ModuleNotFoundError"):
+        worker.analyse("a.mp4", "", {}, limit_seconds=1.0)
+
+
 def test_a_damaged_part_is_made_again(tmp_path):
     place = Place(tmp_path, "a")
     first = place.run()["a"]
@@ -263,9 +282,9 @@ def test_the_real_analyst_finds_what_analyse_finds(tmp_path):
     settings = Settings(**options)
     worker = Worker("bundled", "cpu")
     chosen = dataclasses.asdict(settings)
-    row = worker.analyse(str(clip), "a red car", chosen, limit_seconds=300)
+    row = worker.analyse(str(clip), "a red car", chosen, limit_seconds=300.0)
     (tmp_path / "text.mp4").write_text("no video")
-    refused = worker.analyse(str(tmp_path / "text.mp4"), "", chosen, limit_seconds=300)
+    refused = worker.analyse(str(tmp_path / "text.mp4"), "", chosen, limit_seconds=300.0)
     process = worker._process
     process.stdin.close()  # as when whoever asked is killed
     assert process.wait(60) != 0
@@ -274,9 +293,14 @@ def test_the_real_analyst_finds_what_analyse_finds(tmp_path):
     assert "not a video" in refused["error"]
     assert set(row) <= set(COLUMNS)
     assert {f"drift_{name}" for name in METHODS} | {f"seconds_{name}" for name in STAGES} <= set(row)
-    found = slap_core.analyse(clip, "a red car", **options)
-    expected = analyst.row_of(found)
-    for name in ("frames", "kept", "dropped", "certificate", "objects", "potential", "encoder", "notes", "converged"):
-        assert row[name] == expected[name]
-    for name in ("drift_slap", "drift_slerp", "lambda_star", "lambda_star_drift", "duration_seconds"):
-        assert row[name] == pytest.approx(expected[name], abs=1e-5)
+    with contextlib.closing(slap_core.analyse_stages(clip, "a red car", **options)) as stages:
+        found = {type(stage).__name__: stage for stage in itertools.islice(stages, 5)}  # as far as Scanned
+    solved, scanned = found["Solved"], found["Scanned"]
+    assert row["certificate"] == solved.solutions["SLAP"].certificate.sentence
+    assert (row["frames"], row["kept"], row["dropped"]) == (12, 3, 9)
+    assert (row["encoder"], row["potential"], row["converged"]) == ("bundled", solved.potential, True)
+    for name, drift in solved.drift.items():
+        assert row[f"drift_{name.lower().replace(' ', '_')}"] == pytest.approx(float(drift.mean()), abs=1e-5)
+    assert row["lambda_star"] == pytest.approx(float(scanned.couplings[scanned.best]))
+    assert row["lambda_star_drift"] == pytest.approx(float(scanned.drift[scanned.best]), abs=1e-5)
+    assert row["duration_seconds"] == pytest.approx(float(found["Decoded"].clip.times.diff().sum()))

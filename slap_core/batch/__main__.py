@@ -5,6 +5,7 @@ are not analysed again; those that failed are with --retry. The table of all vid
 end.
 """
 
+import contextlib
 import dataclasses
 import glob
 import importlib.util
@@ -70,10 +71,11 @@ def run(batch: BatchSettings, *, command: Sequence[str] | None = None) -> list[d
             about[path] = {"path": file, "sha256": content, "key": key, "query": query, "settings": text}
             yield {"path": path, "query": query, "settings": chosen, "limit_seconds": batch.limit_seconds}
 
-    for job, row in _analysed(batch, jobs(), command):
-        told = about.pop(job["path"])
-        parts.add({**row, **told})
-        print(f"{told['path']}: {row.get('error') or row['certificate']}", flush=True)
+    with contextlib.closing(_analysed(batch, jobs(), command)) as analysed:
+        for job, row in analysed:
+            told = about.pop(job["path"])
+            parts.add({**row, **told})
+            print(f"{told['path']}: {row.get('error') or row['certificate']}", flush=True)
     # Two files of one content have one part, and a row each.
     rows = [{**parts.known(keys[file]), "path": file} for file in files]
     parts.finish(rows)
@@ -101,13 +103,16 @@ def _analysed(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 once every video has a row, 2 with a sentence for input that cannot be used."""
+    """Run the command; 0 once every video has a row, 2 with a sentence for unusable input, 130 after Ctrl-C."""
     try:
         batch = command_line.parse(BatchSettings, "Analyse many videos.", arguments)
         rows = run(batch)
     except (ValueError, OSError) as error:
         print(f"slap_core.batch: {error}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("slap_core.batch: interrupted; the same command goes on from here.", file=sys.stderr)
+        return 130
     failed = sum(row["error"] is not None for row in rows)
     print(f"{len(rows) - failed} of {len(rows)} videos are in {batch.out / 'summary.parquet'}", end="")
     print(f"; {failed} failed, and say why in the column error (--retry tries them again)." if failed else ".")

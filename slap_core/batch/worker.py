@@ -7,6 +7,7 @@ import pathlib
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -42,6 +43,7 @@ class Worker:
         self._threads = threads
         self._process: subprocess.Popen[str] | None = None
         self._answers: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115  (as long as the worker is there)
 
     def analyse(self, path: str, query: str, settings: Mapping[str, Any], *, limit_seconds: float) -> dict[str, Any]:
         """The row of a video: what was found, or `failure` and `error`; and `seconds`.
@@ -66,7 +68,7 @@ class Worker:
             self.close()
         else:
             what = f"The process that analysed it died, {ATTEMPTS} times; it may have needed more memory than there is."
-            answer = {"failure": "lost", "error": what}
+            answer = {"failure": "lost", "error": f"{what} {self._complaint()}".strip()}
         return {**answer, "seconds": time.monotonic() - start}
 
     def close(self) -> None:
@@ -100,18 +102,26 @@ class Worker:
         message = json.loads(line)
         return message["row"] if "row" in message else {"failure": "input", "error": message["error"]}
 
+    def _complaint(self) -> str:
+        """The last line that the analyst left on standard error."""
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1][:500] if lines else ""
+
     def _start(self) -> None:
         """Start an analyst, unless there is one, and wait until it is ready."""
         if self._process is not None and self._process.poll() is None:
             return
         self.close()
+        self._complaints.seek(0)
+        self._complaints.truncate()
         places = os.pathsep.join(part for part in (str(_ROOT), os.environ.get("PYTHONPATH")) if part)
         threads = {name: str(self._threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         self._process = subprocess.Popen(
             self.command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self._complaints,
             encoding="utf-8",
             env={**os.environ, **threads, "PYTHONPATH": places},
             start_new_session=os.name != "nt",  # Ctrl-C is for us to tell
@@ -122,7 +132,9 @@ class Worker:
             line = self._answers.get(timeout=START_SECONDS)
         except queue.Empty:
             line = None
-        message = json.loads(line) if line else {"fatal": "The process that analyses did not start; is memory full?"}
+        message = (
+            json.loads(line) if line else {"fatal": f"The process that analyses did not start. {self._complaint()}"}
+        )
         if "fatal" in message:
             self.close()
             raise WorkerError(message["fatal"])
