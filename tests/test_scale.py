@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from slap_core import energies as energies_module
-from slap_core import sphere
+from slap_core import spectrum, sphere
 from slap_core.baselines import Slerp
 from slap_core.batches import LONG, batches, likeness
 from slap_core.benchmarks import scale
@@ -92,6 +92,14 @@ def test_a_gap_is_solved_alike_with_a_long_one_and_without():
     torch.testing.assert_close(whole(times[before]), alone(times[before]), atol=1e-5, rtol=0)
 
 
+def test_strings_of_uneven_gaps_have_their_eigenvalues(monkeypatch):
+    seen, times = uneven()
+    gaps = find_gaps(seen.times, times)
+    together = spectrum.string_eigenvalue(gaps)
+    monkeypatch.setattr(spectrum, "LARGE", 10)
+    torch.testing.assert_close(spectrum.string_eigenvalue(gaps), together, atol=0, rtol=1e-7)
+
+
 @pytest.mark.parametrize("recipe", ["paper", "solver"])
 def test_energies_in_parts_are_energies(recipe, monkeypatch):
     points, times, kept = scale.latents(60).double(), torch.arange(60).double(), scale.kept_frames(60, "dense")
@@ -108,11 +116,3 @@ def test_energies_in_parts_are_energies(recipe, monkeypatch):
         monkeypatch.undo()
         for name in ("kinetic", "potential", "action"):
             torch.testing.assert_close(getattr(parts, name), getattr(whole, name), atol=1e-9, rtol=1e-9)
-
-
-@pytest.mark.slow
-def test_memory_of_a_clip_with_one_long_gap():
-    """1,000 gaps and one of 4,000 frames: padded to that, one batch of paths alone would be 500 MB."""
-    row = scale.measure(8000, "uneven", "solve", threads=1)
-    assert row["result"] == "converged"
-    assert row["peak_mb"] is None or row["peak_mb"] < 400
