@@ -15,6 +15,10 @@ __all__ = ["batches", "likeness"]
 _NUMBERS = {"cpu": 2**18, "cuda": 2**24}
 
 
+LONG = 256
+"""Frames up to which gaps share batches, however many they are."""
+
+
 def likeness(gaps: Gaps, *, on_frames: bool) -> Int[Tensor, "gap"]:
     """A number for each stretch; those of equal number may share a batch.
 
@@ -25,7 +29,9 @@ def likeness(gaps: Gaps, *, on_frames: bool) -> Int[Tensor, "gap"]:
     if on_frames:
         # Padding at most doubles the work: no batch mixes counts that differ by more than a power of two.
         return torch.frexp(gaps.count.double()).exponent.long()
-    return 4 * (gaps.soft >= 0).sum(1) + 2 * gaps.free.long() + gaps.ends_soft().long()
+    # A path is evaluated at its frames for the whole batch at once: a very long gap would have all others padded.
+    long = torch.frexp((gaps.count // LONG).double()).exponent.long()
+    return (long << 30) + 4 * gaps.springs() + 2 * gaps.free.long() + gaps.ends_soft().long()
 
 
 def batches(

@@ -162,7 +162,8 @@ def _from_bounds(
     """The facts that follow from bounds, by their names in `Stretch`."""
     queries = len(sigma_1) // max(len(gaps), 1)
     length, free = gaps.length.repeat(queries), gaps.free.repeat(queries)
-    longest_step = gaps.steps().amax(-1).repeat(queries)
+    parts = torch.arange(len(gaps)).split(128)  # each padded to its own longest alone
+    longest_step = torch.cat([gaps.select(part).steps().amax(-1) for part in parts]).repeat(queries)
     flat = geometry == "euclidean"
     floor = inspection.floor if inspection is not None else mass * sigma_1 if flat else None
     facts: dict[str, Tensor | None] = {"kinetic_floor": floor, "tube_radius": radius}

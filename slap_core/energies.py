@@ -10,7 +10,7 @@ Along a path of least action T + lambda P is constant up to O(h^2).
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from slap_core import sphere
@@ -20,6 +20,9 @@ from slap_core.strings import Geometry
 from slap_core.types import Energies, Path, PotentialFunction
 
 __all__ = ["energies"]
+
+AT_ONCE = 2**14
+"""Nodes whose energies are computed together: what a potential needs in between is a few times as large as they are."""
 
 
 def energies(
@@ -57,8 +60,8 @@ def energies(
     gaps = find_gaps(anchor_times, path.times)
     unit = gaps.time_unit_seconds if time_unit_seconds is None else time_unit_seconds
     steps = path.times.diff() / unit
-    x, y = nodes[..., :-1, :], nodes[..., 1:, :]
-    length = sphere.distance(x, y) if geometry == "sphere" else (y - x).norm(dim=-1)
+    ends = zip(nodes[..., :-1, :].split(AT_ONCE, -2), nodes[..., 1:, :].split(AT_ONCE, -2), strict=True)
+    length = torch.cat([sphere.distance(x, y) if geometry == "sphere" else (y - x).norm(dim=-1) for x, y in ends], -1)
     onward = (mass / 2 * (length / steps.to(length)).square()).double()
     pulled = torch.zeros(nodes.shape[:-1], dtype=torch.float64)
     if potential is not None:
@@ -66,12 +69,16 @@ def energies(
         ask = pulled.isnan().flatten(0, -2).any(0) if pulled.ndim > 1 else pulled.isnan()
         if query is not None:
             query = (query[:, None] if query.ndim == 2 else query).to(device, nodes.dtype)
-            if hasattr(potential, "in_gaps"):
-                anchors = torch.isin(path.times, torch.as_tensor(anchor_times, dtype=path.times.dtype))
-                before, after = _around(nodes.to(device), anchors)
-                query = potential.in_gaps(query, before[..., ask, :], after[..., ask, :])
+        told = query is not None and hasattr(potential, "in_gaps")
+        around = _around(torch.isin(path.times, torch.as_tensor(anchor_times, dtype=path.times.dtype))) if told else ()
+
+        def value(some: Int[Tensor, "some"]) -> Float[Tensor, "*query some"]:
+            ends = (nodes[..., anchors[some], :].to(device) for anchors in around)
+            question = potential.in_gaps(query, *ends) if told else query
+            return evaluate_potential(potential, nodes[..., some, :].to(device), question)
+
         with torch.no_grad():
-            asked = evaluate_potential(potential, nodes[..., ask, :].to(device), query)
+            asked = torch.cat([value(some) for some in ask.nonzero().squeeze(1).split(AT_ONCE)], -1)
         pulled = coupling * pulled.masked_scatter(ask.expand_as(pulled), asked.double().cpu())
 
     inner = steps.new_zeros(len(path.times))
@@ -95,10 +102,13 @@ def energies(
     return Energies(path.times, kinetic.to(nodes), pulled.to(nodes), action.to(nodes))
 
 
-def _around(nodes: Float[Tensor, "*query node dim"], known: Bool[Tensor, "node"]) -> tuple[Tensor, Tensor]:
-    """The anchors before and after each node; beyond the outermost one that one twice, at an anchor itself twice."""
+def _around(known: Bool[Tensor, "node"]) -> tuple[Int[Tensor, "node"], Int[Tensor, "node"]]:
+    """The nodes that are the anchors before and after each node.
+
+    Beyond the outermost one that one twice, at an anchor itself twice.
+    """
     anchors, node = known.nonzero().squeeze(1), torch.arange(len(known))
     last = len(anchors) - 1
     before = anchors[(torch.searchsorted(anchors, node, right=True) - 1).clamp(0, last)]
     after = anchors[torch.searchsorted(anchors, node).clamp(0, last)]
-    return nodes[..., before, :], nodes[..., after, :]
+    return before, after

@@ -67,9 +67,13 @@ class Gaps:
     def __len__(self) -> int:
         return len(self.start)
 
-    def select(self, index: Int[Tensor, "some"]) -> "Gaps":
-        """The stretches at `index` alone, trimmed to the longest of them; they no longer know of `times`."""
-        nodes = int(self.count[index].max()) if len(index) else 0
+    def select(self, index: Int[Tensor, "some"], *, nodes: int | None = None) -> "Gaps":
+        """The stretches at `index` alone, trimmed to `nodes`, by default those of the longest of them.
+
+        They no longer know of `times`.
+        """
+        if nodes is None:
+            nodes = int(self.count[index].max()) if len(index) else 0
         names = ("start", "stop", "free", "length", "count")
         none = self.gap_of[:0]
         return dataclasses.replace(
@@ -92,6 +96,11 @@ class Gaps:
         """The stretch of time that each node stands for, in units of T; 0 in the padding."""
         steps = self.steps()
         return (steps[:, 1:] + steps[:, :-1]) / 2 * self.mask()
+
+    def springs(self) -> Int[Tensor, "gap"]:
+        """How many soft anchors each stretch has."""
+        table = self.soft if self.soft.stride(-1) else self.soft[:, :0]  # a single -1, written nowhere else
+        return (table >= 0).sum(1)
 
     def knots(self) -> Float64[Tensor, "gap knot"]:
         """The elapsed times of the soft anchors of stretches that have equally many."""
@@ -196,7 +205,7 @@ def _find(seen: Float64[Tensor, "anchor"], times: Float64[Tensor, "time"], unit:
         unit = float(between.mean() if len(between) else length.max()) if len(slot) else 1.0
     elapsed = (length / unit)[:, None].repeat(1, int(count.max()) if len(slot) else 0)
     elapsed[gap_of, node_of] = since / unit
-    soft = torch.full(elapsed.shape, -1)
+    soft = torch.full((1, 1), -1).expand(elapsed.shape)  # of many gaps a table as large as that of times
     return Gaps(start, stop, free, elapsed, length / unit, count, soft, times, is_anchor, gap_of, node_of, unit)
 
 

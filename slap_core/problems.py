@@ -16,7 +16,7 @@ from torch import Tensor
 
 from slap_core import descent, sphere
 from slap_core.action import DiscreteAction
-from slap_core.batches import batches, likeness
+from slap_core.batches import LONG, batches, likeness
 from slap_core.gaps import Gaps, find_gaps
 from slap_core.inspection import Inspection, in_order, inspect
 from slap_core.springs import anchors_stiffness
@@ -134,8 +134,8 @@ class Problems:
         index = torch.arange(self.residual.numel()) if index is None else index
         gap, on_frames = index % len(self.gaps), self._on_frames()
         each = self.nodes.flatten()[index]
-        parts = (self.gaps.soft >= 0).sum(1)[gap] + 1
-        nodes = self.gaps.count[gap] if on_frames else parts * each.clamp_min(NODES[0])
+        parts, count = self.gaps.springs()[gap] + 1, self.gaps.count[gap]
+        nodes = count if on_frames else torch.maximum(parts * each.clamp_min(NODES[0]), count * NODES[0] // LONG)
         like = likeness(self.gaps, on_frames=on_frames)[gap] + (each << 40)
         return batches(index, like, nodes, dim=self.points.shape[-1], device=self.anchors.device)
 
@@ -280,10 +280,12 @@ class Problems:
 
     def frames(self, gap: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Which node of which problem is which of the recovered frames, for problems in the stretches `gap`."""
-        number = torch.full(self.gaps.elapsed.shape, -1)
-        number[self.gaps.gap_of, self.gaps.node_of] = torch.arange(len(self.gaps.gap_of))
-        problem, node = (number[gap] >= 0).nonzero(as_tuple=True)
-        return problem, node, number[gap[problem], node]
+        count = self.gaps.count[gap]
+        problem = torch.arange(len(gap)).repeat_interleave(count)
+        since = torch.arange(len(problem)) - (count.cumsum(0) - count)[problem]
+        first = self.gaps.count.cumsum(0) - self.gaps.count
+        recovered = first[gap][problem] + since
+        return problem, self.gaps.node_of[recovered], recovered
 
     def _remember(self, index: Tensor, history: Tensor) -> None:
         """Note the action after each iteration of the problems at `index`, for all the last one repeated."""
@@ -296,4 +298,6 @@ class Problems:
 def _repeat_last(history: Tensor, length: int) -> Tensor:
     if not len(history):
         return history.new_zeros(length, *history.shape[1:])
+    if len(history) == length:
+        return history
     return torch.cat([history, history[-1:].expand(length - len(history), *history.shape[1:])])

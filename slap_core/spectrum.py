@@ -53,6 +53,8 @@ Metric = Literal["string", "weighted"]
 
 POWERS = 30
 """After so many products a string's first eigenvalue is computed from the whole matrix."""
+LARGE = 2**18
+"""Numbers in the padded table of all gaps from which on only gaps of like length are padded together."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -71,6 +73,17 @@ class Spectrum:
 
 def string_eigenvalue(gaps: Gaps) -> Float64[Tensor, "gap"]:
     """sigma_1 of each stretch, even or uneven, held at both ends or at one, in units of 1/T^2."""
+    if gaps.elapsed.numel() <= LARGE:
+        return _string_eigenvalue(gaps)
+    # Padded to the longest, many short gaps would take as much memory as it each.
+    size, sigma = torch.frexp(gaps.count.double()).exponent, torch.empty_like(gaps.length)
+    for some in size.unique():
+        index = (size == some).nonzero().squeeze(1)
+        sigma[index] = _string_eigenvalue(gaps.select(index))
+    return sigma
+
+
+def _string_eigenvalue(gaps: Gaps) -> Float64[Tensor, "gap"]:
     weight = gaps.weights()
     root = weight.sqrt()
     # Powers of W^1/2 G W^1/2, from a parabola: a continuous string's second eigenvalue is a quarter of the first, and

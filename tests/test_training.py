@@ -161,7 +161,10 @@ def test_short_captions_get_the_latents_that_open_clip_gives_them():
 
 def test_info_nce_of_a_constant_is_the_logarithm():
     batch = info_nce.Batch(
-        sphere.normalize(torch.randn(6, 4)), sphere.normalize(torch.randn(6, 4)), torch.eye(6, dtype=torch.bool)
+        sphere.normalize(torch.randn(6, 4)),
+        sphere.normalize(torch.randn(6, 4)),
+        torch.eye(6, dtype=torch.bool),
+        torch.arange(6),
     )
     loss, _ = info_nce.info_nce(lambda z, q: torch.zeros(6, 6), batch, tau=0.1)
     assert float(loss) == pytest.approx(torch.log(torch.tensor(6.0)).item())

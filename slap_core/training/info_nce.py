@@ -32,6 +32,7 @@ from slap_core.training.claims import Facts, draw_claims
 from slap_core.training.pictures import draw_pictures
 from slap_core.training.potential_settings import PaperSettings
 from slap_core.training.sentences import sentences
+from slap_core.training.team import Team
 from slap_core.tunnel_world import seeds
 from slap_core.types import PotentialFunction
 
@@ -47,23 +48,29 @@ class Batch:
     latents: Float[Tensor, "image dim"]
     queries: Float[Tensor, "claim dim"]
     truth: Bool[Tensor, "image claim"]
+    own: Int64[Tensor, "claim"]
+    """The picture about which each claim was made."""
+
+    def divided(self, crew: Team) -> "Batch":
+        """This process's claims, against all pictures."""
+        queries, truth, own = crew.rows(self.queries), crew.rows(self.truth.T).T, crew.rows(self.own)
+        return Batch(self.latents, queries, truth, own)
 
 
 def info_nce(potential: PotentialFunction, batch: Batch, *, tau: float) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """The loss in nat, and the share of claims whose highest latent is one of which they are true."""
     values = potential(batch.latents[None], batch.queries[:, None])  # (claim, image)
-    own = torch.eye(len(values), dtype=torch.bool, device=values.device)
-    logits = (values / tau).masked_fill(batch.truth.T & ~own, -math.inf)
-    target = torch.arange(len(values), device=values.device)
+    other = torch.arange(len(batch.latents), device=values.device) != batch.own[:, None]
+    logits = (values / tau).masked_fill(batch.truth.T & other, -math.inf)
     right = batch.truth.T.gather(1, values.argmax(1, keepdim=True)).float().mean()
-    return F.cross_entropy(logits, target), right
+    return F.cross_entropy(logits, batch.own), right
 
 
 def sobolev(potential: Potential, batch: Batch, generator: torch.Generator) -> Float[Tensor, ""]:
     """E |grad_z f|^2 at random points of the geodesics between pictures of the batch."""
-    other = batch.latents.roll(1, 0)
+    other = batch.latents.roll(1, 0)[batch.own]
     fraction = torch.rand(len(other), generator=generator).to(other)
-    z = sphere.slerp(batch.latents, other, fraction).detach().requires_grad_(True)
+    z = sphere.slerp(batch.latents[batch.own], other, fraction).detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(potential(z, batch.queries).sum(), z, create_graph=True)
     return gradient.square().sum(-1).mean()
 
@@ -94,7 +101,8 @@ def batches(
         shown = Facts(**{name: value[chosen] for name, value in vars(facts).items()})
         claims = draw_claims(shown, generator=generator)
         queries = encoder.text(sentences(claims, seed=settings.seed * settings.steps + step)).to(latents)
-        yield Batch(latents[chosen], queries, claims.true_of(shown))
+        own = torch.arange(len(chosen), device=latents.device)
+        yield Batch(latents[chosen], queries, claims.true_of(shown), own)
 
 
 def train(settings: PaperSettings) -> tuple[Potential, dict[str, float]]:
@@ -114,7 +122,9 @@ def train(settings: PaperSettings) -> tuple[Potential, dict[str, float]]:
         }
 
     pool = encode_pictures(encoder, seeds("train", settings.pictures), size=settings.image_size)
-    log = loop.fit(potential, objective, lambda first: batches(encoder, *pool, settings, first), settings)
+    log = loop.fit(
+        potential, objective, lambda first: batches(encoder, *pool, settings, first), settings, divide=Batch.divided
+    )
     exported = potential.exported()
     held_out = encode_pictures(encoder, seeds("validation", 2 * VALIDATION_PAIRS), size=settings.image_size)
     last = next(batches(encoder, *held_out, dataclasses.replace(settings, steps=1, batch=2 * VALIDATION_PAIRS), 0))

@@ -78,9 +78,19 @@ def stretches_of_scenes(scenes: GapScenes, *, elsewhere: float = ELSEWHERE) -> E
     )
 
 
-def excerpt(lessons: Exercises, index: Int[Tensor, "batch"], *, noise: float, generator: torch.Generator) -> Exercises:
-    """The exercises at `index` alone, with noise on their anchors and queries: what is learned by heart is no use."""
-    gaps, at, device = lessons.gaps.select(index), index.to(lessons.target.device), lessons.target.device
+def excerpt(
+    lessons: Exercises,
+    index: Int[Tensor, "batch"],
+    *,
+    noise: float,
+    generator: torch.Generator,
+    nodes: int | None = None,
+) -> Exercises:
+    """The exercises at `index` alone, with noise on their anchors and queries: what is learned by heart is no use.
+
+    They are padded to `nodes`, by default to the longest of them.
+    """
+    gaps, at, device = lessons.gaps.select(index, nodes=nodes), index.to(lessons.target.device), lessons.target.device
     ends = torch.stack([lessons.anchors[end.to(device)] for end in (gaps.start, gaps.stop)], 1)
     queries = lessons.queries[at]
     if noise:

@@ -15,6 +15,9 @@ A trainer is a frozen dataclass of settings that extends `LoopSettings`, whose f
     settings = command_line.parse(SlotTraining, "Slots by reconstruction.")
     model = initialise(lambda: Network(config), seed=settings.seed)
     losses = fit(model, objective, batches, settings)
+
+Several processes train one network, with the same numbers, where a trainer says how its batches are divided (see
+`team`).
 """
 
 import collections
@@ -32,6 +35,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from slap_core.training.team import Team, team
 
 __all__ = ["LoopSettings", "fit", "generator_of", "initialise", "minutes", "prefetched", "resolve_device"]
 
@@ -97,6 +102,8 @@ def fit(
     objective: Callable[[Batch, torch.Generator], Mapping[str, Tensor]],
     batches: Callable[[int], Iterable[Batch]],
     settings: LoopSettings,
+    *,
+    divide: Callable[[Batch, Team], Batch] | None = None,
 ) -> list[Row]:
     """The log: one row of step, means of the losses since the row before, learning rate and steps per second.
 
@@ -107,16 +114,26 @@ def fit(
         objective: from a batch and a generator (on the CPU) to named scalars; the one called "loss" is minimised.
         batches: given a step, the batches from that step on, one for each step to `settings.steps` at least.
         settings: rates, lengths, folders.
+        divide: given a batch and several processes, the part of it of which this process computes the loss, a mean over
+            rows; None: one process has to do it all.
 
     Raises:
-        ValueError: if the batches end early, or the loss is no longer finite.
+        ValueError: if the batches end early, or the loss is no longer finite, or there are several processes for what
+            cannot be divided among them.
     """
+    crew = team()
+    if not crew.alone and divide is None:
+        raise ValueError(
+            f"This training cannot be divided among {crew.size} processes, for its loss is no mean over the rows of a "
+            "batch; start it without accelerate launch."
+        )
     if settings.threads:
         torch.set_num_threads(settings.threads)
     parameters = [p for p in model.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=settings.learning_rate, weight_decay=settings.weight_decay)
     device = parameters[0].device
     first, log = _restore(model, optimizer, settings)
+    crew.same_start(model, first)
     model.train()
     sums: dict[str, Tensor] = {}
     counted: collections.Counter[str] = collections.Counter()
@@ -134,10 +151,12 @@ def fit(
         with (
             _global_generator(generator.initial_seed(), device),  # dropout takes no generator of its own
             torch.autocast(device.type, torch.bfloat16, enabled=settings.bf16),
+            crew.drawing(),
         ):
-            losses = objective(batch, generator)
+            losses = objective(batch if crew.alone else divide(batch, crew), generator)
         optimizer.zero_grad(set_to_none=True)
         losses["loss"].backward()
+        crew.mean_gradient(parameters)
         nn.utils.clip_grad_norm_(parameters, settings.clip_norm)
         optimizer.step()
         # Sums stay on the device: reading them at every step would make a GPU wait.
@@ -145,18 +164,20 @@ def fit(
         counted.update(losses.keys())
         done = step + 1
         if done % settings.log_every == 0 or done == settings.steps:
-            row = {name: float(value) / counted[name] for name, value in sums.items()}
+            row = crew.means({name: float(value) / counted[name] for name, value in sums.items()})
             if not math.isfinite(row["loss"]):
                 raise ValueError(f"The loss is {row['loss']} at step {done}; lower the learning rate and resume.")
             speed = counted["loss"] / max(time.perf_counter() - since, 1e-9)
             log.append({"step": done, **row, "learning_rate": rate, "steps_per_second": speed})
-            print(_line(log[-1], settings.steps), flush=True)
+            if crew.first:
+                print(_line(log[-1], settings.steps), flush=True)
             sums, since = {}, time.perf_counter()
             counted.clear()
-        if done % settings.checkpoint_every == 0 and done < settings.steps:
+        if done % settings.checkpoint_every == 0 and done < settings.steps and crew.first:
             _save(model, optimizer, done, log, settings)
     model.eval()
-    (settings.out / CHECKPOINT).unlink(missing_ok=True)
+    if crew.first:
+        (settings.out / CHECKPOINT).unlink(missing_ok=True)
     return log
 
 
@@ -235,7 +256,20 @@ def initialise(build: Callable[[], Model], *, seed: int) -> Model:
 
 
 def resolve_device(name: str) -> torch.device:
-    """The device of that name; "auto" is CUDA where there is one, else the CPU."""
+    """The device of that name; "auto" is CUDA where there is one, else the CPU.
+
+    Where several processes train together it is the one that is this process's own.
+
+    Raises:
+        ValueError: if these were started for another kind of device.
+    """
+    if not team().alone:
+        own = torch.device(team().device)
+        if name != "auto" and torch.device(name).type != own.type:
+            raise ValueError(
+                f"The processes were started to train on {own.type}, and --device says {name}; leave --device out."
+            )
+        return own
     return torch.device(("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name)
 
 

@@ -18,6 +18,7 @@ from slap_core.cards import write_card
 from slap_core.curvature import global_bounds
 from slap_core.training import command_line, info_nce, through_solver
 from slap_core.training.potential_settings import PaperSettings, SolverSettings
+from slap_core.training.team import team
 
 __all__ = ["main"]
 
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if settings.threads:
         torch.set_num_threads(settings.threads)
     potential, scores = trainer(settings)
+    if not team().first:
+        return
     bounds = global_bounds(potential)
     scores |= {
         "bound everywhere: lipschitz": float(f"{bounds.lipschitz:.6g}"),

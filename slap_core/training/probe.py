@@ -19,6 +19,7 @@ from slap_core.probe import Probe, prompt_latents
 from slap_core.training import command_line, loop
 from slap_core.training.gap_scenes import GapScenes
 from slap_core.training.scene_file import SceneSettings, gap_scenes
+from slap_core.training.team import team
 
 __all__ = ["Examples", "ProbeSettings", "absent", "examples_of", "main", "score", "train"]
 
@@ -154,7 +155,13 @@ def train(
             losses[name] = -belief.log_likelihood(*facts).mean()
         return {"loss": 0.75 * losses["something"] + 0.25 * losses["nothing"], **losses}
 
-    log = loop.fit(probe.to(device), objective, lambda first: batches(something, nothing, settings, first), settings)
+    log = loop.fit(
+        probe.to(device),
+        objective,
+        lambda first: batches(something, nothing, settings, first),
+        settings,
+        divide=lambda batch, crew: tuple(part.select(crew.rows(torch.arange(len(part)))) for part in batch),
+    )
     scores = {"train loss": log[-1]["loss"], **score(probe.cpu(), examples_of(scenes["validation"]))}
     return probe, {name: round(value, 4) for name, value in (scores | {"minutes": loop.minutes(log)}).items()}
 
@@ -165,6 +172,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     encoder = load_encoder(settings.encoder, device=str(loop.resolve_device(settings.device)))
     scenes = gap_scenes(encoder, settings, layers=("empty",))
     probe, scores = train(settings, scenes, prompt_latents(encoder.text))
+    if not team().first:
+        return
     settings.out.mkdir(parents=True, exist_ok=True)
     probe.save_pretrained(settings.out)
     write_card(

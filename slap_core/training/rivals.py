@@ -27,6 +27,7 @@ from slap_core.shaping import Exercises, drift
 from slap_core.training import command_line, loop
 from slap_core.training.lessons import Lessons, asked, excerpt, lessons_of_scenes
 from slap_core.training.scene_file import SceneSettings
+from slap_core.training.team import Team, team
 
 __all__ = ["Batch", "RivalSettings", "batches", "main", "train", "validate"]
 
@@ -73,6 +74,8 @@ class Batch:
     query: Int[Tensor, "batch"]
     early: bool
     """Whether a method that has a first part of its training is in it."""
+    nodes: int | None = None
+    """Nodes to which the stretches are padded; None: as many as the longest of them has."""
 
 
 def batches(lessons: Exercises, settings: RivalSettings, first: int) -> Iterator[Batch]:
@@ -82,6 +85,12 @@ def batches(lessons: Exercises, settings: RivalSettings, first: int) -> Iterator
         index = torch.randint(len(lessons), (settings.batch,), generator=generator)
         query = torch.randint(lessons.queries.shape[1], (settings.batch,), generator=generator)
         yield Batch(index, query, step < settings.stations * settings.steps)
+
+
+def divided(batch: Batch, crew: Team, lessons: Exercises) -> Batch:
+    """The part of a batch that is this process's own, padded as the whole batch is."""
+    nodes = int(lessons.gaps.count[batch.index].max())
+    return dataclasses.replace(batch, index=crew.rows(batch.index), query=crew.rows(batch.query), nodes=nodes)
 
 
 @torch.no_grad()
@@ -115,7 +124,7 @@ def train(settings: RivalSettings, lessons: Lessons) -> tuple[LearnedInterpolato
     material = lessons.to(device).train
 
     def objective(batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
-        lesson = excerpt(material, batch.index, noise=settings.noise, generator=generator)
+        lesson = excerpt(material, batch.index, noise=settings.noise, generator=generator, nodes=batch.nodes)
         stretches, every = asked(lesson, batch.query), torch.arange(len(lesson))
         path = model.station_path(stretches) if batch.early else None
         if path is not None:
@@ -127,7 +136,14 @@ def train(settings: RivalSettings, lessons: Lessons) -> tuple[LearnedInterpolato
         away = drift(path, lesson, every).mean()
         return {"loss": away + penalty, "drift": away, "penalty": penalty}
 
-    log = loop.fit(model, objective, lambda first: batches(material, settings, first), settings)
+    log = loop.fit(
+        model,
+        objective,
+        lambda first: batches(material, settings, first),
+        settings,
+        # The penalty of a force that is balanced is a mean over nodes, and of these rows have more and fewer.
+        divide=None if model.iterates else lambda batch, crew: divided(batch, crew, material),
+    )
     scores = {"train drift": log[-1]["drift"], **validate(model.cpu(), lessons.to(torch.device("cpu")))}
     scores |= {"minutes": loop.minutes(log)}
     return model, {name: round(value, 4) for name, value in scores.items()}
@@ -138,6 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     settings = command_line.parse(RivalSettings, "Train a rival of the landscape on hidden stretches.", arguments)
     encoder = load_encoder(settings.encoder, device=str(loop.resolve_device(settings.device)))
     model, scores = train(settings, lessons_of_scenes(encoder, settings))
+    if not team().first:
+        return
     settings.out.mkdir(parents=True, exist_ok=True)
     model.save_pretrained(settings.out)
     write_card(

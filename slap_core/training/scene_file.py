@@ -17,6 +17,7 @@ from torch import Tensor
 from slap_core.encoders import OpenClipEncoder
 from slap_core.gaps import Gaps
 from slap_core.training.gap_scenes import GapScenes, draw_gap_scenes
+from slap_core.training.team import team
 from slap_core.tunnel_world import seeds
 
 __all__ = ["SceneSettings", "gap_scenes", "load_scenes", "save_scenes"]
@@ -52,6 +53,8 @@ def gap_scenes(
 ) -> dict[str, GapScenes]:
     """The first scenes of "train" and "validation", from the file where it exists; else drawn, and kept there.
 
+    Of several processes that train together the first one draws.
+
     Args:
         encoder: of their frames.
         settings: which they are.
@@ -64,18 +67,28 @@ def gap_scenes(
     origin = {"scenes": counts, "image_size": settings.image_size, "layers": sorted(layers)}
     origin |= {name: getattr(settings, name) for name in ("nodes", "evenly", "parts")}
     words = encoder.text([_WORDS])[0].cpu()
-    if settings.data.exists():
-        return load_scenes(settings.data, origin, words)
+
+    def found() -> dict[str, GapScenes]:
+        if settings.data.exists():
+            return load_scenes(settings.data, origin, words)
+        scenes = _drawn(encoder, settings, layers, counts)
+        save_scenes(settings.data, scenes, origin, words)
+        return scenes
+
+    return team().first_then_others(found)
+
+
+def _drawn(
+    encoder: OpenClipEncoder, settings: SceneSettings, layers: Sequence[str], counts: Mapping[str, int]
+) -> dict[str, GapScenes]:
     moments = {
         "train": {"most": settings.nodes, "evenly": settings.evenly, "parts": settings.parts},
         "validation": {},
     }
-    scenes = {
+    return {
         split: draw_gap_scenes(encoder, seeds(split, count), layers=layers, size=settings.image_size, **moments[split])
         for split, count in counts.items()
     }
-    save_scenes(settings.data, scenes, origin, words)
-    return scenes
 
 
 def save_scenes(
