@@ -7,6 +7,10 @@ errors for wrong shapes and types would be hidden by that: their tests take the 
 import asyncio
 import concurrent.futures
 import os
+
+# Before torch is imported. Small tensors gain nothing by more threads, which on a busy machine wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
