@@ -107,6 +107,14 @@ class Server:
         return found
 
 
+def gone(pid: int) -> bool:
+    """Whether the process has ended; who its new parent is decides for how long its zombie stays."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
 def until(happens, *, seconds: float) -> float:
     """How many seconds it took until `happens()`; raises TimeoutError where it did not."""
     start = time.monotonic()
