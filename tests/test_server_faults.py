@@ -90,7 +90,7 @@ def faulty(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
-    return clip(tmp_path_factory.mktemp("clips") / "a.mp4", 8)
+    return clip(tmp_path_factory.mktemp("clips") / "a.mp4", 3)
 
 
 def start(server: Server, video: pathlib.Path, *, name: str = "a.mp4", **values: object) -> Visitor:
@@ -103,7 +103,7 @@ def start(server: Server, video: pathlib.Path, *, name: str = "a.mp4", **values:
 def serves(server: Server, video: pathlib.Path) -> bool:
     """Whether the next visitor is served."""
     client = Client(server.url, verbose=False)
-    return client.predict(handle_file(video), "a red car", 4, api_name="/analyse")["video"]["frames"] == 8
+    return client.predict(handle_file(video), "a red car", 4, api_name="/analyse")["video"]["frames"] == 3
 
 
 def last_words(visitor: Visitor) -> str:
@@ -282,6 +282,7 @@ def test_a_server_that_was_killed_comes_up_again_and_serves(faulty, video):
     (child, *_) = faulty.decoders()
     faulty.kill()
     until(lambda: gone(child), seconds=10)  # the decoder dies with its parent
+    faulty.prelude = ""
     faulty.start()
     assert serves(faulty, video)
     assert finished(start(faulty, video))["success"]
