@@ -17,7 +17,7 @@ from slap_core.ui.hardware import borrowed
 from slap_core.ui.layout import build_page
 from slap_core.ui.limits import KEEP_SECONDS
 from slap_core.ui.serving import launch_settings, warm_up
-from slap_core.ui.uploads import own_folder
+from slap_core.ui.uploads import own_folder, sweep
 
 HERE = pathlib.Path(__file__).resolve().parent
 EXAMPLES = HERE / "assets" / "clips"
@@ -47,7 +47,7 @@ def main() -> None:
         parser.error(f"--mcp needs the package mcp; get it with: {REMEDY}")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     own_machine = options.host in (None, "127.0.0.1", "localhost", "::1") and get_space() is None
-    own_folder()  # before the page is built: every component remembers it
+    sweep(own_folder())  # before the page is built: every component remembers it
     memory = Memory(seconds=KEEP_SECONDS)
     job = functools.partial(steps, folders=own_machine, recover=borrowed(), memory=memory)
     page = build_page(steps=job, examples=EXAMPLES, figures=FIGURES)

@@ -10,18 +10,30 @@ class Canary:
     """Listens on this machine, and counts who calls."""
 
     def __init__(self):
-        self.calls = 0
-        self._stream = socket.create_server(("127.0.0.1", 0))
+        self._callers, self._heard = [], threading.Condition()
+        self._stream = socket.create_server(("127.0.0.1", 0), backlog=100)
         self.port = self._stream.getsockname()[1]
         threading.Thread(target=self._listen, daemon=True).start()
+
+    @property
+    def calls(self):
+        """So many until now. Calls are heard in order, so this calls itself and waits until it hears that."""
+        with socket.create_connection(("127.0.0.1", self.port)) as connection, self._heard:
+            own = connection.getsockname()
+            assert self._heard.wait_for(lambda: own in self._callers, timeout=60), "the canary is deaf"
+            self._callers.remove(own)
+            return len(self._callers)
 
     def _listen(self):
         while True:
             try:
-                self._stream.accept()[0].close()
+                connection, caller = self._stream.accept()
+                connection.close()
             except OSError:
                 return
-            self.calls += 1
+            with self._heard:
+                self._callers.append(caller)
+                self._heard.notify_all()
 
 
 class Watch:

@@ -6,7 +6,12 @@ errors for wrong shapes and types would be hidden by that: their tests take the 
 
 import asyncio
 import concurrent.futures
+import functools
 import os
+
+# Before torch is imported. Small tensors gain nothing by more threads, which on a busy machine wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
@@ -34,6 +39,18 @@ def awaited() -> Iterator[Callable[[Coroutine], Any]]:
     """What a coroutine returns, run in a thread of its own: the browser's tests keep a running loop in this one."""
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
         yield lambda asked: beside.submit(asyncio.run, asked).result()
+
+
+@pytest.fixture(scope="module")
+def quick_slots() -> Iterator[None]:
+    """Slots are fitted to a clip in few steps, for tests that look at something else than how well (the tests of
+    `fitting.slots` do); in full it takes longer than the rest of the job.
+    """
+    from slap_core import recovery
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recovery, "fit_slots_steps", functools.partial(recovery.fit_slots_steps, steps=5))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,8 @@ from collections.abc import Iterator
 import httpx
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-START_SECONDS = 180
+START_SECONDS = 600
+"""On a busy machine; who does not come up at all has mostly ended by then."""
 
 
 class Server:
@@ -36,7 +37,7 @@ class Server:
         self.folder = folder
         self.uploads = folder / "uploads"
         self._log = folder / "log.txt"
-        self._prelude = prelude
+        self.prelude = prelude
         self._environment = (
             os.environ | {"HF_HUB_OFFLINE": "1", "GRADIO_TEMP_DIR": str(self.uploads)} | (environment or {})
         )
@@ -44,7 +45,7 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        code = ["-c", f"import app\n{self._prelude}\napp.main()"] if self._prelude else ["app.py"]
+        code = ["-c", f"import app\n{self.prelude}\napp.main()"] if self.prelude else ["app.py"]
         with self._log.open("ab") as out:
             self._process = subprocess.Popen(
                 [sys.executable, *code, "--host", "127.0.0.1", "--port", str(self.port)],
@@ -105,6 +106,14 @@ class Server:
             if parent == str(self.pid) and state != "Z" and command[1:4] == [b"-I", b"-S", b"-B"]:
                 found.add(int(entry.parent.name))
         return found
+
+
+def gone(pid: int) -> bool:
+    """Whether the process has ended; who its new parent is decides for how long its zombie stays."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 def until(happens, *, seconds: float) -> float:

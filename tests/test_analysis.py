@@ -16,6 +16,8 @@ from slap_core.stages import Progress, Settings, Solved
 from slap_core.types import Clip
 from slap_core.video import write_clip
 
+pytestmark = pytest.mark.usefixtures("quick_slots")
+
 COUPLINGS = (0.0, 0.2, 1.0)
 
 
@@ -25,7 +27,7 @@ def encoder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def analysis(encoder):
+def analysis(encoder, quick_slots):
     return analyse(clip(21), "a red car", encoder=encoder, keep_every=4, couplings=COUPLINGS)
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+import umap
 
 from slap_core import sphere
 from slap_core.baselines import Slerp, ZeroOrderHold
@@ -116,3 +117,17 @@ def test_umap_is_seeded_and_separates_clusters():
     spread = (first.truth[:20] - one).norm(dim=-1).mean()
     assert (one - two).norm() > 2 * spread
     assert first.trustworthiness > 0.6
+
+
+def test_umap_leaves_torch_as_many_threads_as_it_had(monkeypatch):
+    """numba sets OpenMP's number of threads, once in a process, and torch has the same OpenMP."""
+    fit = umap.UMAP.fit_transform
+
+    def greedy(self, points):
+        torch.set_num_threads(threads + 3)
+        return fit(self, points)
+
+    monkeypatch.setattr(umap.UMAP, "fit_transform", greedy)
+    threads = torch.get_num_threads()
+    assert mapped(circle(), "UMAP")[0].method == "UMAP"
+    assert torch.get_num_threads() == threads

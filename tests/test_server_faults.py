@@ -1,8 +1,8 @@
 """What fails on a server, and what a visitor sees of it: a sentence, and the page answers the next one.
 
-The server runs with short limits and a folder of uploads on a small disk. What does not fail by itself is made to, in
-its process: a query of "explode" raises an error that names secrets, "sleep" never ends, "slow" in a file's name keeps
-the decoder from ending.
+The server runs with short limits, a folder of uploads on a small disk, three λ in a scan, and without the memory of
+earlier runs. What does not fail by itself is made to, in its process: a query of "explode" raises an error that names
+secrets, "sleep" never ends, "slow" in a file's name keeps the decoder from ending.
 """
 
 import contextlib
@@ -15,28 +15,36 @@ import sys
 import threading
 import time
 
+import httpx
 import pytest
 from gradio_client import Client, handle_file
-from servers import Server, Visitor, until
-from test_server import clip, finished
+from servers import Server, Visitor, gone, until
+from test_server import analyse, clip, finished
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="looks at processes by /proc")]
 
 DISK_MEGABYTES, MOST_MEGABYTES = 24, 8
 DEADLINE_SECONDS, KEEP_SECONDS, CHECK_SECONDS = 15, 20, 2
+RUNS, WARM_RUNS = 100, 10
+"""Of the memory census."""
+PROMPT_SECONDS, ATTEMPTS = 2.0, 3
+"""A place is free so soon; beside other work one attempt may be late, but what waits for a time limit always is."""
 SECRETS = ("/srv/secret/model.safetensors", "hf_abcdefghijklmnop", "Traceback")
 PRELUDE = f"""
 import time
+app.Memory = lambda **_: None
 from slap_core.ui import callbacks, limits, uploads
 from slap_core.video import process
 process._START = process._START.replace("main(request)", '''
-import slap_core.video.child, time
+import time
+from slap_core.video import child
 if "slow" in request["path"]:
-    slap_core.video.child.answer = lambda **_: time.sleep(600)
+    child.answer = lambda **_: time.sleep(600)
 main(request)''')
 callbacks.DEADLINE_SECONDS = {DEADLINE_SECONDS}
 limits.KEEP_SECONDS = uploads.KEEP_SECONDS = {KEEP_SECONDS}
-limits.CHECK_SECONDS, uploads.SAFE_SECONDS = {CHECK_SECONDS}, 1
+limits.CHECK_SECONDS = uploads.CHECK_SECONDS = {CHECK_SECONDS}
+uploads.SAFE_SECONDS = 1
 uploads.Bounded.__init__.__defaults__ = ({MOST_MEGABYTES} * 1_000_000,)
 real = app.steps
 def steps(video, query, **settings):
@@ -44,9 +52,9 @@ def steps(video, query, **settings):
         raise RuntimeError("{SECRETS[0]} could not be read with {SECRETS[1]}")
     if query == "sleep":
         time.sleep(600)
-    yield from real(video, query, **settings)
+    yield from real(video, query, couplings=(0.0, 0.05, 0.5), **settings)
 app.warm_up().join()  # the deadline is for runs, not for imports and what is compiled once
-list(real(app.EXAMPLES / "car_stays.mp4", "a red car", max_frames=8, folders=True))
+list(steps(app.EXAMPLES / "car_stays.mp4", "a red car", max_frames=8, folders=True))
 app.steps, app.warm_up = steps, lambda: None
 """
 
@@ -82,7 +90,7 @@ def faulty(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def video(tmp_path_factory):
-    return clip(tmp_path_factory.mktemp("clips") / "a.mp4", 8)
+    return clip(tmp_path_factory.mktemp("clips") / "a.mp4", 3)
 
 
 def start(server: Server, video: pathlib.Path, *, name: str = "a.mp4", **values: object) -> Visitor:
@@ -95,12 +103,37 @@ def start(server: Server, video: pathlib.Path, *, name: str = "a.mp4", **values:
 def serves(server: Server, video: pathlib.Path) -> bool:
     """Whether the next visitor is served."""
     client = Client(server.url, verbose=False)
-    return client.predict(handle_file(video), "a red car", 4, api_name="/analyse")["video"]["frames"] == 8
+    return client.predict(handle_file(video), "a red car", 4, api_name="/analyse")["video"]["frames"] == 3
 
 
 def last_words(visitor: Visitor) -> str:
     """All that was said to the visitor, as one text."""
     return json.dumps(list(visitor.messages()), ensure_ascii=False)
+
+
+def test_memory_stays_flat(faulty, tmp_path):
+    client, megabytes = Client(faulty.url, verbose=False), []
+    for i in range(WARM_RUNS + RUNS):
+        analyse(client, clip(tmp_path / "a.mp4", 8, shade=40 + i))  # another one each time
+        megabytes.append(faulty.megabytes())
+    first, last = (sum(some) / 10 for some in (megabytes[WARM_RUNS : WARM_RUNS + 10], megabytes[-10:]))
+    print(f"{first:.0f} MB at first, {last:.0f} MB after {RUNS} runs")
+    assert last == pytest.approx(first, rel=0.05)
+
+
+def test_more_than_the_queue_holds_are_told_so(faulty, video):
+    first = start(faulty, video, query="sleep")
+    listening = first.messages()
+    next(message for message in listening if message["msg"] == "process_starts")
+    visitors = [Visitor(faulty) for _ in range(21)]
+    for visitor in visitors[:20]:
+        visitor.press_run(None)
+    with pytest.raises(httpx.HTTPStatusError) as refused:
+        visitors[20].press_run(None)
+    assert "queue is full" in refused.value.response.text.lower()
+    for visitor in [first, *visitors[:20]]:
+        visitor.cancel()
+    assert serves(faulty, video)
 
 
 def test_a_decoder_that_is_killed_is_a_sentence_and_the_next_visitor_is_served(faulty, video):
@@ -115,19 +148,25 @@ def test_a_decoder_that_is_killed_is_a_sentence_and_the_next_visitor_is_served(f
 
 @pytest.mark.parametrize("how", ["cancel", "gone"])
 def test_a_visitor_who_stops_or_goes_away_frees_the_place_and_the_decoder(faulty, video, how):
-    visitor = start(faulty, video, name="slow.mp4")
-    for message in visitor.messages():
-        if message["msg"] == "process_generating" and faulty.decoders():
-            break  # and the stream is closed: the tab is gone
-    if how == "cancel":
-        visitor.cancel()
-    visitor.http.close()
-    assert until(lambda: not faulty.decoders(), seconds=20) < 2.0
-    begin = time.monotonic()
-    following = start(faulty, video)
-    next(message for message in following.messages() if message["msg"] == "process_starts")
-    assert time.monotonic() - begin < 4.0
-    following.cancel()
+    def leave() -> bool:
+        visitor = start(faulty, video, name="slow.mp4")
+        for message in visitor.messages():
+            if message["msg"] == "process_generating" and faulty.decoders():
+                break  # and the stream is closed: the tab is gone
+        else:
+            pytest.fail("the run ended before its visitor left")
+        if how == "cancel":
+            visitor.cancel()
+        visitor.http.close()
+        freed = until(lambda: not faulty.decoders(), seconds=20)
+        begin = time.monotonic()
+        following = start(faulty, video)
+        next(message for message in following.messages() if message["msg"] == "process_starts")
+        begun = time.monotonic() - begin
+        following.cancel()
+        return freed < PROMPT_SECONDS and begun < 2 * PROMPT_SECONDS
+
+    assert any(leave() for _ in range(ATTEMPTS))
 
 
 def test_a_program_that_goes_away_frees_the_place_and_the_decoder(faulty, video, tmp_path):
@@ -138,12 +177,17 @@ def test_a_program_that_goes_away_frees_the_place_and_the_decoder(faulty, video,
         "Client(sys.argv[1], verbose=False).predict(handle_file(sys.argv[2]), 'a red car', api_name='/analyse')"
     )
     said = tmp_path / "said.txt"
-    with said.open("wb") as out:
-        program = subprocess.Popen([sys.executable, "-c", code, faulty.url, str(path)], stderr=out)
-    until(lambda: faulty.decoders() or program.poll() is not None, seconds=60)
-    assert program.poll() is None, said.read_text() + faulty.log[-3000:]
-    program.kill()
-    assert until(lambda: not faulty.decoders(), seconds=20) < 2.5
+
+    def leave() -> bool:
+        with said.open("wb") as out:
+            program = subprocess.Popen([sys.executable, "-c", code, faulty.url, str(path)], stderr=out)
+        until(lambda: faulty.decoders() or program.poll() is not None, seconds=120)
+        assert program.poll() is None, said.read_text() + faulty.log[-3000:]
+        program.kill()
+        program.wait()
+        return until(lambda: not faulty.decoders(), seconds=20) < PROMPT_SECONDS
+
+    assert any(leave() for _ in range(ATTEMPTS))
     assert serves(faulty, video)
 
 
@@ -237,7 +281,8 @@ def test_a_server_that_was_killed_comes_up_again_and_serves(faulty, video):
     until(faulty.decoders, seconds=60)
     (child, *_) = faulty.decoders()
     faulty.kill()
-    until(lambda: not pathlib.Path(f"/proc/{child}").exists(), seconds=10)  # the decoder dies with its parent
+    until(lambda: gone(child), seconds=10)  # the decoder dies with its parent
+    faulty.prelude = ""
     faulty.start()
     assert serves(faulty, video)
     assert finished(start(faulty, video))["success"]

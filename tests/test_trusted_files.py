@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from slap_core.encoders import from_architecture, from_folder
 from slap_core.files import write_whole
 from slap_core.hub import network_folder
 from slap_core.pretrained import BASELINES, POTENTIALS, load_baseline, load_encoder, load_potential, load_slots
+from slap_core.video import limits, process
 
 ROOT = pathlib.Path(pretrained.__file__).resolve().parents[1]
 CLIP = ROOT / "assets" / "clips" / "car_stays.mp4"
@@ -166,6 +168,26 @@ def test_the_command_says_what_is_wrong_in_one_sentence(tmp_path, video, words, 
     assert main(["analyse", place, "--out", str(tmp_path / "out"), *QUICK]) == 2
     said = capsys.readouterr().err
     assert words in said
+    assert "Traceback" not in said
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.usefixtures("unhooked")
+@pytest.mark.parametrize(
+    ("fault", "seconds", "words"),
+    [
+        ("os.kill(os.getpid(), 11)", 20, r"car_stays.mp4 crashed the decoder \(exit status -11\)"),
+        ("time.sleep(600)", 2, r"car_stays.mp4 was not decoded within 2 s"),
+        ("raise SystemExit(0)", 20, r"car_stays.mp4 crashed the decoder"),
+    ],
+)
+def test_the_command_outlives_its_decoder(tmp_path, monkeypatch, capsys, fault, seconds, words):
+    monkeypatch.setattr(process, "_START", f"import os, time\n{fault}")
+    monkeypatch.setattr(limits, "WALL_SECONDS", seconds)
+    assert main(["analyse", str(CLIP), "--out", str(tmp_path / "out"), *QUICK]) == 2
+    said = capsys.readouterr().err
+    assert re.search(words, said)
     assert "Traceback" not in said
     assert not (tmp_path / "out").exists()
 

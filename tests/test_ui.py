@@ -303,6 +303,7 @@ def test_limits_beside_the_upload_are_the_decoder_s():
 
     source = pathlib.Path(layout.__file__).read_text(encoding="utf-8")
     assert f"{limits.MAX_DURATION_SECONDS / 3600:.0f} hours" in source
+    assert f"{limits.MAX_PACKETS:,} frames of {limits.MAX_FRAME_PIXELS / 1e6:.0f} megapixels" in source
     for kind in re.findall(r"[A-Za-z-]+", ACCEPTED.replace(" and ", " ")):
         assert kind in source
 

@@ -9,6 +9,7 @@ import types
 
 import gradio as gr
 import pytest
+from servers import until
 
 from slap_core.ui import limits, serving, uploads
 from slap_core.ui.uploads import Bounded, make_room, own_folder, refuse_addresses
@@ -54,6 +55,36 @@ def test_the_oldest_make_room_but_not_the_youngest(tmp_path, clock, monkeypatch)
     clock(10)
     assert make_room(tmp_path, 500, most=1000)
     assert held(tmp_path) == ["b/2", "c/3"]
+
+
+def test_what_is_too_old_goes_though_nobody_uploads_and_one_search_fails(tmp_path, clock, monkeypatch, caplog):
+    put(tmp_path, "hash/old.mp4")
+    search, fails = uploads.make_room, [OSError("gone meanwhile")]
+
+    def make_room(*arguments, **options):
+        if fails:
+            raise fails.pop()
+        return search(*arguments, **options)
+
+    monkeypatch.setattr(uploads, "make_room", make_room)
+    monkeypatch.setattr(uploads, "CHECK_SECONDS", 0.01)
+    stop = uploads.sweep(tmp_path)
+    try:
+        until(lambda: not fails, seconds=20)
+        assert held(tmp_path) == ["hash/old.mp4"]
+        clock(limits.KEEP_SECONDS + 5)
+        until(lambda: not list(tmp_path.iterdir()), seconds=20)
+    finally:
+        stop()
+    assert "Old uploads could not be deleted" in caplog.text
+
+
+def test_a_folder_that_fills_while_it_is_emptied_stays(tmp_path, clock, monkeypatch):
+    put(tmp_path, "hash/old.mp4")
+    clock(limits.KEEP_SECONDS + 5)
+    monkeypatch.setattr(pathlib.Path, "rmdir", lambda _: (_ for _ in ()).throw(OSError("Directory not empty")))
+    assert make_room(tmp_path, 1, most=1000)
+    assert held(tmp_path) == []
 
 
 def test_a_full_disk_has_no_room(tmp_path, monkeypatch):

@@ -61,11 +61,7 @@ def test_the_canaries_sing(workshop, canary):
     read_clip(workshop.secret)
     assert watch.openings()
     socket.create_connection(("127.0.0.1", canary.port)).close()
-    for _ in range(100):
-        if canary.calls == before + 1:
-            return
-        time.sleep(0.02)
-    pytest.fail("the canary did not hear a call")
+    assert canary.calls == before + 1
 
 
 @linux

@@ -117,7 +117,7 @@ def read_here(
 
 
 def children() -> set[str]:
-    """The processes (zombies too) whose parent is this one."""
+    """The processes (zombies too) whose parent is this one. Another test's may end meanwhile: look for new ones."""
     found = set()
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -354,7 +354,7 @@ def test_when_decord_dies_or_hangs_pyav_reads(tmp_path, monkeypatch, fault):
         f"import os, time, types\nsys.modules['decord'] = types.SimpleNamespace(VideoReader=lambda *_, **__: {fault})\n"
     )
     monkeypatch.setattr(process, "_START", process._START.replace("main(request)", fake + "main(request)"))
-    clip = read_clip(path, max_frames=4, deadline_seconds=8)
+    clip = read_clip(path, max_frames=4, deadline_seconds=12)
     assert np.array_equal(clip.frames.numpy(), one_pass(path)[0][[round(t * 25) for t in clip.times.tolist()]])
     assert len(clip) == 4
 
@@ -591,14 +591,14 @@ def test_cancelling_and_interrupting_kill_the_child(tmp_path, monkeypatch):
     threading.Timer(0.3, stop.set).start()
     with pytest.raises(VideoError, match="was cancelled"):
         read_clip(path, cancelled=stop.is_set)
-    assert children() == before
+    assert children() <= before
 
     def interrupt() -> bool:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         read_clip(path, cancelled=interrupt)
-    assert children() == before
+    assert children() <= before
 
 
 def test_the_child_dies_with_its_parent():
@@ -626,7 +626,7 @@ def test_a_child_that_speaks_nonsense_is_a_crash(tmp_path, monkeypatch, noise):
 
 @posix
 def test_the_child_is_limited_and_light(tmp_path, monkeypatch):
-    """Memory ends as a sentence; no file can be written; neither torch nor gradio is imported."""
+    """Memory ends as a sentence; no file can be written, few be open; neither torch nor gradio is imported."""
     path = make(tmp_path / "a.mp4", 2)
     probe = (
         "import slap_core.video.child as c, resource\n"
@@ -637,7 +637,14 @@ def test_the_child_is_limited_and_light(tmp_path, monkeypatch):
         f"    try:\n        open({str(tmp_path / 'new')!r}, 'wb', 0).write(b'x')\n"
         "        raise RefusedError('broken', what='writes')\n"
         "    except OSError: pass\n"
-        "    if resource.getrlimit(resource.RLIMIT_CORE)[1]: raise RefusedError('broken', what='core')\n"
+        "    for name, most in (('CORE', 0), ('CPU', 1200), ('NOFILE', 64), ('FSIZE', 0), ('AS', 3 << 30)):\n"
+        "        soft, hard = resource.getrlimit(getattr(resource, 'RLIMIT_' + name))\n"
+        "        if not 0 <= soft <= hard <= most: raise RefusedError('broken', what=name)\n"
+        "    held = []\n"
+        "    try:\n"
+        "        while len(held) < 100: held.append(open('/dev/null'))\n"
+        "        raise RefusedError('broken', what='opens')\n"
+        "    except OSError: held.clear()\n"
         "    yield {'hoard': len(bytearray(8 << 30))}, None\n"
         "c.answer = answer\n"
     )
@@ -654,14 +661,14 @@ def test_nothing_is_left_behind(tmp_path, monkeypatch):
     (tmp_path / "tmp").mkdir()
     video, broken = make(tmp_path / "a.mp4", 3), tmp_path / "b.mp4"
     broken.write_bytes(FALSE_MP4)
-    before, threads, files = children(), threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+    before, threads, files = children(), set(threading.enumerate()), len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         read_clip(video)
         with pytest.raises(VideoError):
             read_clip(broken)
-    assert children() == before
-    assert threading.active_count() == threads
-    assert len(list(Path("/proc/self/fd").iterdir())) == files
+    assert children() <= before
+    assert set(threading.enumerate()) <= threads
+    assert len(list(Path("/proc/self/fd").iterdir())) <= files
     assert list((tmp_path / "tmp").iterdir()) == []
 
 

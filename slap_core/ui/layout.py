@@ -98,8 +98,9 @@ def _read_examples(folder: pathlib.Path) -> list[dict[str, Any]]:
 def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any], gr.HTML]:
     video = gr.Video(label="Video", sources=["upload"], elem_id="input-video", height=220, autoplay=False)
     gr.HTML(
-        f'<p id="limits">Up to {limits.UPLOAD_MEGABYTES} MB and 4 hours; MP4, MOV, MKV, WebM, AVI, FLV, Ogg, GIF or '
-        "MPEG-TS. Of a long video frames are taken evenly, as many as “frames at most” says.</p>",
+        f'<p id="limits">Up to {limits.UPLOAD_MEGABYTES} MB, 4 hours, and 500,000 frames of 36 megapixels; MP4, MOV, '
+        "MKV, WebM, AVI, FLV, Ogg, GIF or MPEG-TS. Of a long video frames are taken evenly, as many as “frames at "
+        "most” says.</p>",
         apply_default_css=False,
     )
     gallery = gr.HTML(

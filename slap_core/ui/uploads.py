@@ -4,12 +4,15 @@ gradio fetches an address wherever a file's path is one, takes a thousand files 
 in the middle for ever, and reads request bodies of any size. None of that can be set; it is closed here.
 """
 
+import contextlib
 import getpass
+import logging
 import os
 import pathlib
 import shutil
 import stat
 import tempfile
+import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final, NoReturn
@@ -19,9 +22,11 @@ import gradio as gr
 from gradio import processing_utils
 from starlette.responses import PlainTextResponse
 
-from slap_core.ui.limits import CACHE_MEGABYTES, KEEP_SECONDS, UPLOAD_MEGABYTES
+from slap_core.ui.limits import CACHE_MEGABYTES, CHECK_SECONDS, KEEP_SECONDS, UPLOAD_MEGABYTES
 
-__all__ = ["Bounded", "make_room", "own_folder", "refuse_addresses"]
+__all__ = ["Bounded", "make_room", "own_folder", "refuse_addresses", "sweep"]
+
+log = logging.getLogger(__name__)
 
 REQUEST_BYTES: Final = 1_000_000
 """Of a request that is no upload: settings and words."""
@@ -86,11 +91,33 @@ def make_room(folder: pathlib.Path, needed: int, *, most: int) -> bool:
 
     while files and (now - files[-1][0] > KEEP_SECONDS or (now - files[-1][0] > SAFE_SECONDS and not fits())):
         _, size, path = files.pop()
-        path.unlink(missing_ok=True)
-        held -= size
-        if path.parent != folder and not any(path.parent.iterdir()):
-            path.parent.rmdir()
+        with contextlib.suppress(OSError):  # another thread was faster, or a file has just come into that folder
+            path.unlink(missing_ok=True)
+            held -= size
+            if path.parent != folder and not any(path.parent.iterdir()):
+                path.parent.rmdir()
     return fits()
+
+
+def sweep(folder: pathlib.Path) -> Callable[[], None]:
+    """From now on what is too old is deleted, though nobody uploads; call what comes back to end that.
+
+    gradio's own search ends for good when a file comes in while it goes on, and knows only what came in whole.
+
+    Args:
+        folder: of uploads and results.
+    """
+    over = threading.Event()
+
+    def work() -> None:
+        while not over.wait(CHECK_SECONDS):
+            try:
+                make_room(folder, 0, most=CACHE_MEGABYTES * 1_000_000)
+            except Exception:
+                log.exception("Old uploads could not be deleted")
+
+    threading.Thread(target=work, name="sweep", daemon=True).start()
+    return over.set
 
 
 class Bounded:

@@ -105,8 +105,12 @@ def _umap(points: np.ndarray, extra: np.ndarray, seed: int) -> tuple[np.ndarray,
 
     neighbours = min(NEIGHBOURS, len(points) - 1)
     model = umap.UMAP(n_neighbors=neighbours, min_dist=0.15, metric="cosine", random_state=seed, n_jobs=1)
-    flat = model.fit_transform(points.astype(np.float32))
-    placed = model.transform(extra.astype(np.float32)) if len(extra) else np.zeros((0, 2))
+    threads = torch.get_num_threads()
+    try:
+        flat = model.fit_transform(points.astype(np.float32))
+        placed = model.transform(extra.astype(np.float32)) if len(extra) else np.zeros((0, 2))
+    finally:
+        torch.set_num_threads(threads)  # numba takes as many as there are cores, for torch too, by their common OpenMP
     return flat.astype(np.float64), placed.astype(np.float64)
 
 
