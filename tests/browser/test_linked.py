@@ -170,7 +170,7 @@ def test_zoom_cursor_and_selection_survive_another_run_with_another_lambda(ready
     before = page.evaluate("() => slap.strip.sprite.src")
     page.click("#example-5")
     page.wait_for_selector("#button-run:not([disabled])")
-    page.click("#button-run")
+    run(page)
     page.wait_for_function("(before) => slap.strip.sprite.src !== before", arg=before)
     wait_for_all(page)
     assert page.evaluate(CURSOR) == -1

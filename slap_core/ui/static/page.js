@@ -73,6 +73,7 @@
       if (run === stoppedRun) return; // news of a stopped run may still be on its way
       heard = true;
       slap.status(status);
+      if (status.state === "ready") setTimeout(() => slap.keep.done({ state: "early" }), 100); // the files come last
     };
     watch("value", show);
     show();

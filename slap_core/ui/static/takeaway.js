@@ -7,6 +7,7 @@
     empty: "After a run: a report that opens offline, the recovered latents, and all numbers.",
     loading: "The files come when the figures are there.",
     failed: "There are no files of this run.",
+    early: "The page was left before the files of this run were written; press Run to have them.",
     gone: "The files of this run have been deleted with its video; press Run to have them again.",
   };
   const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
@@ -33,7 +34,7 @@
       list.append(...files.files.map(link));
       parts.push(list);
     }
-    if (ready || files.state === "gone") {
+    if (ready || files.state === "gone" || files.state === "early") {
       const keep = make("button", "slap-quiet", "Keep for comparison with the next run");
       keep.type = "button";
       keep.id = "button-compare";

@@ -43,6 +43,8 @@
     div.style.minHeight = `${layout.height}px`;
     const narrow = div.clientWidth < 480;
     if (narrow) layout.font.size = 11;
+    const room = ({ name, text }) => text === "resonance" || !name?.startsWith("regime") || Number(name.slice(7)) * div.clientWidth > 14 * text.length;
+    if (narrow) layout.annotations = layout.annotations?.filter(room);
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const zooms = (div.slapZooms ??= new Map());
     if (div._fullLayout && !solid(view)) zooms.set(div._fullLayout.uirevision, zoomed(div));
