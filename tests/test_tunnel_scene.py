@@ -205,7 +205,7 @@ def test_the_page_is_told_step_by_step_and_the_first_step_tells_nothing():
     for view in (guess, beliefs, scan):  # behind each stands the command that computes its numbers
         command = shlex.split(view["provenance"]["Command"])
         assert command[:2] == ["python", "-c"]
-        assert command[2].endswith("print(tunnel_test(seed=30, query='generic'))")
+        assert command[2].endswith('print(tunnel_test(seed=30, query="generic"))')
         assert "regressor " in view["provenance"]["Shipped networks"]
     assert json.loads(updates[-1]["status"])["state"] == "ready"
 

@@ -271,6 +271,7 @@ def _wire(
         except Exception as error:
             raise gr.Error(callbacks.UNEXPECTED) from error
 
+    analyse.__doc__ = callbacks.ENDPOINT  # a tool for language models has its arguments' words
     everything = [*shown.values(), run, stop]
     event = gr.on(
         [run.click, inputs["query"].submit],

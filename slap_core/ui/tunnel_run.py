@@ -154,7 +154,7 @@ def _source(scene: Any, query: str) -> dict[str, str]:
 
     chosen = [(f.name, getattr(scene.choices, f.name)) for f in dataclasses.fields(scene.choices)]
     given = [*((name, value) for name, value in chosen if value != ANY), ("query", query)]
-    call = ", ".join(f"{name}={value!r}" for name, value in given)
+    call = ", ".join(f"{name}={json.dumps(value)}" for name, value in given)
     code = f"from slap_core.ui.tunnel_run import tunnel_test; print(tunnel_test({call}))"
     return {
         "Command": shlex.join(["python", "-c", code]),

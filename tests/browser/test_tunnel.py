@@ -64,7 +64,7 @@ def test_guess_then_reveal(place):
     assert place.inner_text(".slap-readout").startswith(("ZOH. Frame", "LERP. Frame"))
     source = place.locator("#view-beliefs details", has_text="Where this figure comes from")
     source.locator("summary").click()
-    assert "tunnel_test(seed=30, query='generic')" in source.inner_text()
+    assert 'tunnel_test(seed=30, query="generic")' in source.inner_text()
     assert_quiet(place)
 
 

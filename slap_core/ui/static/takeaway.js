@@ -28,7 +28,9 @@
     target.dataset.state = files.state;
     const ready = files.state === "ready";
     const parts = [make("h2", "slap-title", "Take away")];
-    parts.push(make("p", "slap-caption", SAID[files.state] || "The same files as of the command line, deleted with your video. Each plot can be saved as PNG and SVG by the buttons at its corner."));
+    const caption = make("p", "slap-caption");
+    slap.gloss(caption, SAID[files.state] || "The same files as of the command line, deleted with your video. Each plot can be saved as PNG and SVG by the buttons at its corner.");
+    parts.push(caption);
     if (ready) {
       const list = make("ul");
       list.append(...files.files.map(link));

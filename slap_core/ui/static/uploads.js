@@ -22,8 +22,14 @@
     target.append(button);
   }
 
+  /* The control is not there while its fold is closed. */
+  let frames = Number(new URLSearchParams(location.search).get("max_frames")) || 64;
+  document.addEventListener("input", ({ target: input }) => {
+    if (input.closest?.("#input-max-frames")) frames = Number(input.value) || frames;
+  }, true);
+
   const limit = (name) => Number(document.querySelector("#limits").dataset[name]);
-  const value = (name, otherwise) => Number(document.querySelector(`${name} input[type=number]`)?.value ?? otherwise);
+  const chosenUntil = () => Number(document.querySelector("#input-until input[type=number]")?.value ?? 0);
 
   function lasting(seconds) {
     if (seconds >= 3600) return `${(seconds / 3600).toFixed(1)} hours`;
@@ -47,8 +53,7 @@
   function judge(event) {
     const { duration } = event.target;
     if (!event.target.closest?.("#input-video") || !Number.isFinite(duration)) return;
-    const frames = value("#input-max-frames", 64);
-    const until = value("#input-until", 0);
+    const until = chosenUntil();
     const apart = duration / Math.max(1, frames - 1);
     const offer = Math.max(1, Math.round(NEAR_SECONDS * (frames - 1)));
     if (until && until < duration) say(`Frames will be taken from the first ${until} s of ${lasting(duration)}.`);

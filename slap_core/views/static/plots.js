@@ -47,7 +47,7 @@
     if (narrow) layout.annotations = layout.annotations?.filter(room);
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const zooms = (div.slapZooms ??= new Map());
-    if (div._fullLayout && !solid(view)) zooms.set(div._fullLayout.uirevision, zoomed(div));
+    if (div._fullLayout && !solid(view)) zooms.set(div._fullLayout.uirevision, zoomed(div, layout));
     const zoom = solid(view) ? null : zooms.get(layout.uirevision);
     // A transition would carry the axes back to where they began.
     const jump = still || zoom || div._fullLayout?.uirevision === layout.uirevision;
@@ -66,8 +66,9 @@
 
   /* A person's zoom is kept for each revision of a figure: while a run goes on, PCA stands in UMAP's place. */
   const solid = (view) => view.name === "map" && !view.apart && slap.view3d?.on;
-  function zoomed(div) {
-    const own = Object.entries(div._fullLayout).filter(([name, axis]) => /^[xy]axis\d*$/.test(name) && axis.autorange === false);
+  function zoomed(div, given) {
+    const free = ([name, axis]) => /^[xy]axis\d*$/.test(name) && !given[name]?.range && axis.autorange === false;
+    const own = Object.entries(div._fullLayout).filter(free);
     return own.length ? Object.fromEntries(own.map(([name, axis]) => [`${name}.range`, axis.range.slice()])) : null;
   }
 
