@@ -130,7 +130,7 @@ def analyse_steps(
     if stages is not None:
         yield from stages
         return
-    read = ("clip", file, chosen.max_frames)
+    read = ("clip", file, chosen.max_frames, chosen.until_seconds)
     stages = []
     remembering = recover or functools.partial(recover_steps, memory=memory)
     clip = memory.get(read)
@@ -257,6 +257,8 @@ def _decode(clip_or_path: Clip | str | os.PathLike[str], settings: Settings) -> 
         clip = clip_or_path
         if not len(clip):
             raise ValueError("The clip has no frames; give one of at least one frame.")
+        if settings.until_seconds:
+            clip = clip.select(torch.nonzero(clip.times - clip.times[0] <= settings.until_seconds)[:, 0])
         if len(clip) > settings.max_frames:
             clip = clip.select(torch.linspace(0, len(clip) - 1, settings.max_frames).round().long())
     else:
@@ -267,6 +269,7 @@ def _decode(clip_or_path: Clip | str | os.PathLike[str], settings: Settings) -> 
                 clip_or_path,
                 max_frames=settings.max_frames,
                 size=DECODED_SIZE,
+                until_seconds=settings.until_seconds or None,
                 cancelled=given_up.is_set,
             )
             try:

@@ -14,7 +14,7 @@ from slap_core.cards import load_card, weights_folder
 from slap_core.sampling import frame_text
 from slap_core.stages import Settings
 
-__all__ = ["command", "networks", "provenance", "versions"]
+__all__ = ["command", "networks", "provenance", "surroundings", "versions"]
 
 PACKAGES = ("torch", "open_clip_torch", "umap-learn", "plotly", "av", "decord", "gradio")
 NETWORKS = ("encoder", "potential", "potential_through_solver", "slots")
@@ -59,9 +59,9 @@ def versions(packages: Sequence[str] | None = None) -> dict[str, str]:
 
 
 @functools.cache
-def networks() -> dict[str, str]:
-    """The SHA-256 of the weights of each shipped network that the main job uses."""
-    cards = {name: load_card(weights_folder(name))["sha256"] for name in NETWORKS}
+def networks(names: tuple[str, ...] = NETWORKS) -> dict[str, str]:
+    """The SHA-256 of the weights of each of these shipped networks, by default those that the main job uses."""
+    cards = {name: load_card(weights_folder(name))["sha256"] for name in names}
     return {
         name: next(digest for file, digest in hashes.items() if file.endswith(".safetensors"))
         for name, hashes in cards.items()
@@ -77,7 +77,18 @@ def provenance(settings: Settings, video: str, query: str) -> dict[str, str]:
         "Command": command(settings, video, query),
         "Seed": f"{settings.seed}: of the map, and of the noise that slots start from",
         "Encoder": settings.encoder,
-        "Shipped networks": ", ".join(f"{name} {digest[:8]}" for name, digest in networks().items())
+        **surroundings(NETWORKS),
+    }
+
+
+def surroundings(names: tuple[str, ...]) -> dict[str, str]:
+    """Networks and versions in words, by heading.
+
+    Args:
+        names: of the shipped networks.
+    """
+    return {
+        "Shipped networks": ", ".join(f"{name} {digest[:8]}" for name, digest in networks(names).items())
         + " (SHA-256 of their weights)",
         "Versions": ", ".join(f"{name} {version}" for name, version in versions().items()),
     }

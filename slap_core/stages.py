@@ -72,6 +72,8 @@ class Settings:
     kept: str | Sequence[int] = ()
     """Exactly these frames, counted from 0 among those that were taken: "0, 5, 12-14", or a sequence; kept as a tuple.
     None: as `keep_every` and `sampling` say."""
+    until_seconds: float = 0.0
+    """Frames are taken from so many seconds of the video, from its first frame on; 0: from all of it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "concepts", concept_list(self.concepts))
@@ -84,6 +86,7 @@ class Settings:
         check(float(self.keep_every).is_integer() and self.keep_every >= 1, "keep_every", "a whole number, 1 or more")
         frames = float(self.max_frames).is_integer() and 1 <= self.max_frames <= MOST_FRAMES
         check(frames, "max_frames", f"between 1 and {MOST_FRAMES}")
+        check(0 <= self.until_seconds <= 86400, "until_seconds", "between 0 and 86400")
         check(self.sampling in ("even", "random"), "sampling", "even or random")
         check(0 <= self.coupling <= 100, "coupling", "between 0 and 100")
         check(0.001 <= self.mass <= 1000, "mass", "between 0.001 and 1000")

@@ -143,6 +143,14 @@ def test_a_file_gives_what_its_clip_gives(encoder, tmp_path):
     assert decoded.clip.name == "movie.mp4"
 
 
+def test_the_first_seconds_of_a_file_or_a_clip(encoder, tmp_path):
+    whole = clip(12, height=64, width=96)
+    write_clip(tmp_path / "movie.mp4", whole, fps=10)
+    for given in (tmp_path / "movie.mp4", whole):
+        decoded, *_ = analyse_stages(given, encoder=encoder, couplings=COUPLINGS, until_seconds=0.45)
+        assert len(decoded.clip) == 5
+
+
 @pytest.mark.parametrize("frames", [3, 24])
 def test_a_potential_is_fitted_to_the_clip_with_progress(encoder, frames):
     steps = list(analyse_steps(clip(frames), "a car", encoder=encoder, potential="fitted", couplings=COUPLINGS))

@@ -255,6 +255,15 @@ def test_sprite_sheet_has_the_frames_in_their_places():
         assert abs(patch.mean() - 50 * index) < 4
 
 
+def test_sprite_sheet_of_many_busy_frames_stays_small():
+    noise = torch.randint(0, 256, (300, 96, 128, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    sheet = images.sprite_sheet(noise)
+    assert sheet["count"] == 300
+    assert len(base64.b64decode(sheet["src"].split(",")[1])) <= images.MOST_BYTES
+    assert images.SMALLEST_SIDE <= sheet["width"] < 128
+    assert sheet["width"] / sheet["height"] == pytest.approx(4 / 3, abs=0.1)
+
+
 def test_sprite_sheet_reduces_to_the_longest_side_and_survives_one_pixel():
     sheet = images.sprite_sheet(torch.zeros(2, 100, 400, 3, dtype=torch.uint8), longest_side=80)
     assert (sheet["width"], sheet["height"]) == (80, 20)

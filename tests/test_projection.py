@@ -85,6 +85,30 @@ def test_the_scan_is_placed_on_the_map_of_the_others(method):
     torch.testing.assert_close(flat.scan[1], flat.recovered["ZOH"], atol=near, rtol=0)
 
 
+@pytest.mark.parametrize("method", ["PCA", "UMAP"])
+def test_the_map_stays_where_it_is_when_lambda_is_another(method):
+    truth = circle()
+    index = torch.arange(len(truth))
+    kept, dropped = index[index % 4 == 0], index[index % 4 != 0]
+    seen, times = truth.select(kept), truth.times[dropped]
+    straight, held = Slerp()(seen, times), ZeroOrderHold()(seen, times)
+    scan = torch.stack([straight.points, held.points, straight.points])
+    maps = [
+        project(truth, seen, {"SLERP": straight, "SLAP": asked}, truth.points[7], method=method, scan=scan)
+        for asked in (straight, held)
+    ]
+    for one in (maps[0], maps[0].solid):
+        two = maps[1] if one is maps[0] else maps[1].solid
+        torch.testing.assert_close(one.truth, two.truth, atol=0, rtol=0)
+        torch.testing.assert_close(one.paths["SLERP"], two.paths["SLERP"], atol=0, rtol=0)
+        torch.testing.assert_close(one.scan, two.scan, atol=0, rtol=0)
+        torch.testing.assert_close(one.paths["SLAP"][kept], one.truth[kept], atol=1e-9, rtol=0)
+        near = 0.2 * float(one.truth.amax() - one.truth.amin())
+        torch.testing.assert_close(one.paths["SLAP"][dropped], one.scan[0], atol=near, rtol=0)
+        torch.testing.assert_close(two.paths["SLAP"][dropped], one.scan[1], atol=near, rtol=0)
+    torch.testing.assert_close(maps[1].recovered["SLAP"], maps[1].paths["SLAP"][dropped])
+
+
 @pytest.mark.parametrize("frames", [1, 2, 3, 5])
 def test_few_frames_fall_back_on_pca(frames):
     flat, _, _ = mapped(circle(frames), "UMAP")

@@ -276,6 +276,15 @@ def test_a_short_training_on_videos(videos, encoder_folder, tmp_path, unhooked):
     assert card["command"].startswith("python -m slap_core.training.potential --videos")
 
 
+def test_a_card_of_the_papers_recipe_tells_what_was_left_out():
+    whole, bare = PaperSettings(), PaperSettings(gamma=0, spectral_norm=False)
+    told = [trainer._description(settings, trainer.WHAT["paper"]) for settings in (whole, bare)]
+    assert told[0]["title"].endswith("by the paper's recipe")
+    assert "recipe: InfoNCE, Sobolev penalty, spectral norm (exact at export), then" in told[0]["what"]
+    assert told[1]["title"].endswith("without Sobolev penalty and spectral norm")
+    assert "recipe without Sobolev penalty and spectral norm: InfoNCE, then" in told[1]["what"]
+
+
 def test_of_one_video_the_end_is_judged(videos, encoder_folder, tmp_path):
     encoder, folder = load_encoder(f"local-dir:{encoder_folder}"), tmp_path / "one"
     folder.mkdir()

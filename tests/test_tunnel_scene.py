@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import shlex
 
 import pytest
 import torch
@@ -201,6 +202,11 @@ def test_the_page_is_told_step_by_step_and_the_first_step_tells_nothing():
     assert own[3:] == ["23.4\u00a0% (21–25)", "4.05", "0.182", "83.9\u00a0%*", "4.7*", "0.14*"]
     assert sum(span for _, span in beliefs["table"]["groups"]) == len(beliefs["table"]["columns"]) == len(own)
     assert {"ballistic"} <= {regime for regime in ("ballistic", "resonance") if regime in scan["description"]}
+    for view in (guess, beliefs, scan):  # behind each stands the command that computes its numbers
+        command = shlex.split(view["provenance"]["Command"])
+        assert command[:2] == ["python", "-c"]
+        assert command[2].endswith('print(tunnel_test(seed=30, query="generic"))')
+        assert "regressor " in view["provenance"]["Shipped networks"]
     assert json.loads(updates[-1]["status"])["state"] == "ready"
 
 

@@ -9,6 +9,7 @@ import sys
 
 import fakes
 import pytest
+from gradio.utils import get_function_description
 
 from slap_core.stages import Progress, Settings
 from slap_core.ui import callbacks, layout, serving
@@ -258,6 +259,12 @@ def test_few_endpoints_are_public_and_typed(page):
     assert not info["unnamed_endpoints"]
     names = [p["parameter_name"] for p in info["named_endpoints"]["/analyse"]["parameters"]]
     assert names == ["video", "query", "keep_every", "coupling", "concepts", "sampling", "kept"]
+    for block in page.fns.values():  # in words too, for MCP
+        if block.api_name in ("analyse", "tunnel_test") and block.api_visibility == "public":
+            _, words, _ = get_function_description(block.fn)
+            asked = info["named_endpoints"][f"/{block.api_name}"]["parameters"]
+            assert list(words) == [parameter["parameter_name"] for parameter in asked]
+            assert all(words.values())
     parameters = info["named_endpoints"]["/tunnel_test"]["parameters"]
     names = [p["parameter_name"] for p in parameters]
     assert names == ["seed", "outcome", "kind", "colour", "occluder", "hidden", "query"]

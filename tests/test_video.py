@@ -510,6 +510,25 @@ def test_the_scan_keeps_its_limits(tmp_path, monkeypatch, limit, value, reason):
     assert "a.mp4 " in str(VideoError(refusal.value.reason, path, **refusal.value.numbers))
 
 
+def test_of_a_video_that_is_too_long_the_first_seconds_are_taken(tmp_path, monkeypatch):
+    path = make(tmp_path / "a.mp4")
+    whole = read_here(path)
+    length = float(whole.times[-1] - whole.times[0])
+    monkeypatch.setattr(limits, "MAX_DURATION_SECONDS", 0.5 * length)
+    with pytest.raises(RefusedError, match="too_long"):
+        read_here(path)
+    until = 0.25 * length
+    for most in (None, 4):
+        messages = list(child.answer(**request_for(path, most), decord=False, until_seconds=until))
+        times = [message["time"] for message, _ in messages if "time" in message]
+        inside = whole.times[whole.times - whole.times[0] <= until].tolist()
+        assert times[0] == inside[0]
+        assert times[-1] == inside[-1]
+        assert len(times) == (len(inside) if most is None else most)
+    with pytest.raises(ValueError, match="until_seconds must be None or above 0, got 0"):
+        read_clip(path, until_seconds=0)
+
+
 def test_more_frames_than_fit_are_refused_and_max_frames_is_named(tmp_path):
     path = make(tmp_path / "a.mkv", 24, codec="ffv1", pix_fmt="bgr0")
     with pytest.raises(VideoError, match=r"max_frames=21 or less"):

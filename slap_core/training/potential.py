@@ -23,8 +23,8 @@ from slap_core.training.team import team
 __all__ = ["main"]
 
 WHAT = {
-    "paper": "P(z, query): an MLP that is large where a latent agrees with a query. By the paper's recipe: InfoNCE, "
-    "Sobolev penalty, spectral norm (exact at export), then calibrated to a median gradient of 8 along SLERP paths.",
+    "paper": "P(z, query): an MLP that is large where a latent agrees with a query. By the paper's recipe{}: {}, then "
+    "calibrated to a median gradient of 8 along SLERP paths.",
     "solver": "P(z, query): an MLP shaped through the solver, so that paths of least action from SLERP end near the "
     "latents of what was hidden, for right, wrong and generic queries alike; then calibrated to a median gradient of 8 "
     "along SLERP paths.",
@@ -56,8 +56,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     write_card(
         settings.out,
         {
-            "title": f"Potential of the {'bundled ' if settings.encoder == 'bundled' else ''}encoder",
-            "what": WHAT[objective],
+            **_description(settings, WHAT[objective]),
             "trained_on": _material(settings),
             "command": command_line.command("slap_core.training.potential", arguments),
             "seed": settings.seed,
@@ -65,6 +64,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "licence": "Apache-2.0",
         },
     )
+
+
+def _description(settings: PaperSettings | SolverSettings, what: str) -> dict[str, str]:
+    """Title and words of the card; of the paper's recipe they tell what was left out."""
+    title = f"Potential of the {'bundled ' if settings.encoder == 'bundled' else ''}encoder"
+    if not isinstance(settings, PaperSettings):
+        return {"title": f"{title}, through the solver", "what": what}
+    parts = {"Sobolev penalty": settings.gamma > 0, "spectral norm (exact at export)": settings.spectral_norm}
+    without = " and ".join(name.split(" (")[0] for name, there in parts.items() if not there)
+    without = f" without {without}" if without else ""
+    used = ", ".join(["InfoNCE", *(name for name, there in parts.items() if there)])
+    return {"title": f"{title}, by the paper's recipe{without}", "what": what.format(without, used)}
 
 
 def _material(settings: PaperSettings | SolverSettings) -> str:

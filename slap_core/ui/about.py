@@ -100,7 +100,10 @@ def endpoints(page: gr.Blocks) -> list[tuple[str, str, str]]:
 
 
 def _section(name: str, title: str, body: str) -> gr.HTML:
-    return gr.HTML(_titled(title, body), elem_id=f"about-{name}", elem_classes="about", apply_default_css=False)
+    return gr.HTML(
+        _titled(title, body), elem_id=f"about-{name}", elem_classes="about", apply_default_css=False,
+        js_on_load="slap.glossIn(element)",
+    )  # fmt: skip
 
 
 def _titled(title: str, body: str) -> str:

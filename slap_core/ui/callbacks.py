@@ -45,6 +45,18 @@ WORDS = {"encoder": 300, "potential": 300, "concepts": 10_000, "sampling": 20, "
 UNEXPECTED = "Something went wrong on the server, and it was logged there. Run it again, or try another clip."
 NOT_COMPUTED = "Not computed, because the run ended before it."
 
+ENDPOINT = """What is known of a video once the frames that were dropped have been recovered, in numbers.
+
+Args:
+    video: the file.
+    query: what to look for, in words; empty for no pull.
+    keep_every: keep one frame in so many, 1 to 32.
+    coupling: lambda, the pull of the query, 0 to 10.
+    concepts: words to follow besides, commas between them.
+    sampling: which frames stay, even or random.
+    kept: exactly these frames instead, such as 0, 5, 12-14.
+"""
+
 Steps = Callable[..., Iterator[Any]]
 """`slap_core.analysis.analyse_steps`, or what stands in for it in a test."""
 

@@ -21,16 +21,18 @@ FIGURES = {
 """Files, and what they show in words."""
 
 
-def findings(folder: pathlib.Path) -> None:
-    """Add the section to the page that is being built; nothing where its text is not there.
+def findings(folder: pathlib.Path, *, name: str = "findings", unfolded: bool = False) -> None:
+    """Add the section to the place that is being built; nothing where its text is not there.
 
     Args:
         folder: with findings.md and the figures, which the browser may fetch.
+        name: the section's id.
+        unfolded: whether it shows at once.
     """
     text = folder / "findings.md"
     if not text.is_file():
         return
-    with gr.Accordion("What has been measured: the tunnel test", open=False, elem_id="findings"):
+    with gr.Accordion("What has been measured: the tunnel test", open=unfolded, elem_id=name, elem_classes="findings"):
         gr.Markdown(text.read_text(encoding="utf-8"))
         gr.HTML("".join(_figure(folder / name, words) for name, words in FIGURES.items()), apply_default_css=False)
 

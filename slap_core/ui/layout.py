@@ -98,10 +98,12 @@ def _read_examples(folder: pathlib.Path) -> list[dict[str, Any]]:
 def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any], gr.HTML]:
     video = gr.Video(label="Video", sources=["upload"], elem_id="input-video", height=220, autoplay=False)
     gr.HTML(
-        f'<p id="limits">Up to {limits.UPLOAD_MEGABYTES} MB, 4 hours, and 500,000 frames of 36 megapixels; MP4, MOV, '
-        "MKV, WebM, AVI, FLV, Ogg, GIF or MPEG-TS. Of a long video frames are taken evenly, as many as “frames at "
-        "most” says.</p>",
+        f'<p id="limits" data-megabytes="{limits.UPLOAD_MEGABYTES}" data-hours="4">Up to {limits.UPLOAD_MEGABYTES} MB, '
+        "4 hours, and 500,000 frames of 36 megapixels; MP4, MOV, MKV, WebM, AVI, FLV, Ogg, GIF or MPEG-TS. Of a long "
+        'video frames are taken evenly, as many as “frames at most” says.</p><div id="upload-said" '
+        'aria-live="polite"></div>',
         apply_default_css=False,
+        js_on_load="slap.mountUpload(element)",
     )
     gallery = gr.HTML(
         _gallery(clips),
@@ -131,6 +133,9 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
     coupling = gr.Slider(
         0, 10, value=0.05, step=0.01, label="λ, pull of the query", info="0 is SLERP.", elem_id="input-coupling"
     )
+    until = gr.Slider(
+        0, 600, value=0, step=1, label="Only the first seconds", info="0 takes all of the video.", elem_id="input-until"
+    )
     with gr.Row(elem_id="run-row"):
         run = gr.Button("Run", variant="primary", elem_id="button-run", min_width=120)
         stop = gr.Button("Stop", interactive=False, elem_id="button-stop", min_width=80)
@@ -148,13 +153,17 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
             info="bundled, an open_clip model (ViT-B-32/laion2b_s34b_b79k) or hf-hub:owner/name; others than the "
             "bundled one are downloaded once.",
         )  # fmt: skip
-        max_frames = gr.Slider(2, 512, value=64, step=1, label="Frames at most", info="Taken evenly over the video.")
+        max_frames = gr.Slider(
+            2, 512, value=64, step=1, label="Frames at most", info="Taken evenly over the video.",
+            elem_id="input-max-frames",
+        )  # fmt: skip
     link = gr.Button("Copy link", elem_id="button-link", min_width=100)
     gr.HTML('<p class="note" aria-live="polite"></p>', elem_id="link-copied", apply_default_css=False)
     gr.HTML(f'<p id="privacy">{limits.PRIVACY}</p>', apply_default_css=False)
     settings = {
         "keep_every": keep_every, "coupling": coupling, "mass": mass, "potential": potential, "encoder": encoder,
         "max_frames": max_frames, "concepts": concepts, "sampling": sampling, "kept": kept,
+        "until_seconds": until,
     }  # fmt: skip
     return {"video": video, "query": query, **settings}, {"run": run, "stop": stop, "link": link}, gallery
 
@@ -263,6 +272,7 @@ def _wire(
         except Exception as error:
             raise gr.Error(callbacks.UNEXPECTED) from error
 
+    analyse.__doc__ = callbacks.ENDPOINT  # a tool for language models has its arguments' words
     everything = [*shown.values(), run, stop]
     event = gr.on(
         [run.click, inputs["query"].submit],

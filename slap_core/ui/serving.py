@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 STATIC = pathlib.Path(__file__).parent / "static"
 STYLES = ("page", "tunnel", "learn", "about")
-SCRIPTS = ("links", "keep", "takeaway", "compare", "page", "tunnel", "tunnel_answer", *learn.SCRIPTS)
+SCRIPTS = ("links", "keep", "takeaway", "compare", "page", "uploads", "tunnel", "tunnel_answer", *learn.SCRIPTS)
 """Of all places, in the order in which they are read."""
 
 

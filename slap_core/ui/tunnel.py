@@ -17,6 +17,7 @@ import gradio as gr
 
 from slap_core.tunnel_world.names import COLOURS, KINDS, OCCLUDERS, OUTCOMES, QUERIES, SPLITS
 from slap_core.ui.callbacks import UNEXPECTED
+from slap_core.ui.findings import findings
 from slap_core.ui.jobs import still_wanted
 from slap_core.ui.places import place
 from slap_core.ui.tunnel_run import ANY, VIEWS, blank, run, tunnel_test
@@ -73,6 +74,7 @@ def tunnel_place(page: gr.Blocks, *, figures: pathlib.Path) -> None:
                 inputs, buttons = _controls()
             with gr.Column(scale=3, min_width=320, elem_id="tunnel-views"):
                 shown = _views()
+        findings(figures, name="tunnel-findings", unfolded=True)
 
         begin = functools.partial(_begin, shown, figures)
         how = {"show_progress": "hidden", "trigger_mode": "multiple", "js": "(...v) => slap.tunnel.begin(v)", **private}

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import logging
 import pathlib
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -26,6 +27,10 @@ ANY = "any"
 VIEWS = ("guess", "beliefs", "scan")
 STAGES = ("scene", "methods", "scan over λ")
 """What each of the views waits for."""
+NETWORKS = (
+    "encoder", "probe", "potential", "potential_through_solver", "latent_ode", "autoregressive", "regressor",
+)  # fmt: skip
+"""Folders of the shipped networks that answer, or judge the answers."""
 
 
 def blank(name: str, state: str = "empty", ticket: str = "", message: str = "") -> str:
@@ -72,6 +77,7 @@ def run(
                 else:
                     view, said = views.scan_view(scene, step), "Done: the methods have answered, and λ is scanned."
                 progress.advance()
+                view = dataclasses.replace(view, provenance=_source(scene, choices[-1]))
                 yield {view.name: _marked(view, ticket), "status": progress.json(said)}
     except ValueError as error:
         yield _failed(progress, str(error))
@@ -140,6 +146,23 @@ def _steps(
         scanned = chunk
         yield "working", None
     yield "scans", scanned
+
+
+def _source(scene: Any, query: str) -> dict[str, str]:
+    """Where the views of a scene come from, by heading: the command that computes their numbers, seeds, networks."""
+    from slap_core.provenance import surroundings
+
+    chosen = [(f.name, getattr(scene.choices, f.name)) for f in dataclasses.fields(scene.choices)]
+    given = [*((name, value) for name, value in chosen if value != ANY), ("query", query)]
+    call = ", ".join(f"{name}={json.dumps(value)}" for name, value in given)
+    code = f"from slap_core.ui.tunnel_run import tunnel_test; print(tunnel_test({call}))"
+    return {
+        "Command": shlex.join(["python", "-c", code]),
+        "Over all test scenes": "python -m slap_core.benchmarks.tunnel --full --out runs/tunnel",
+        "Seed": f"{scene.choices.seed} of the test scenes; the scene that meets the choices has seed "
+        f"{int(scene.scenes.seed[0])} of the drawn world",
+        **surroundings(NETWORKS),
+    }
 
 
 def _marked(view: Any, ticket: str) -> str:

@@ -181,8 +181,8 @@ def scan_view(scene: TunnelScene, scanned: Mapping[str, Sweep]) -> View:
         caption="Every point solves the gap anew, asked in four ways (what hides, something else, something absent, "
         "“an object”), which weigh the same. Bands are the regimes of SLAP through the solver by accuracy: ballistic "
         "(at most a tenth of the possible gain), weak, resonance (95 % of it or more), strong, chaos (the gain is "
-        "lost, or paths are not found). One scene makes coarse steps; the means over many stand under "
-        "Explore, “What has been measured”.",
+        "lost, or paths are not found). One scene makes coarse steps; the means over many stand below, "
+        "under “What has been measured”.",
         description=f"Accuracy and drift for {len(one.couplings)} values of λ from {amount(one.couplings[0])} to "
         f"{amount(one.couplings[-1])}. Regimes in order: {', '.join(regimes)}.",
         figure=figure,

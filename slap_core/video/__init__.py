@@ -36,6 +36,7 @@ def read_clip(
     *,
     max_frames: int | None = None,
     size: int | tuple[int, int] | None = None,
+    until_seconds: float | int | None = None,
     deadline_seconds: float | int | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> Clip:
@@ -48,6 +49,7 @@ def read_clip(
         max_frames: take this many frames, evenly in time, the first and the last one included (the first one only for
             1); None: all.
         size: length of the shorter side in pixels, or (height, width); None: as in the file.
+        until_seconds: take frames of so many seconds only, from the first one on; None: of the whole video.
         deadline_seconds: wall time after which to give up; None: 20 s and half of the clip's duration.
         cancelled: asked 20 times a second, from this thread, whether to give up.
 
@@ -63,6 +65,8 @@ def read_clip(
             f"size must be None, the shorter side, or (height, width), each from 1 to {limits.MAX_SIDE} pixels, got "
             f"{size!r}."
         )
+    if until_seconds is not None and not until_seconds > 0:
+        raise ValueError(f"until_seconds must be None or above 0, got {until_seconds!r}.")
     if deadline_seconds is not None and not deadline_seconds > 0:
         raise ValueError(f"deadline_seconds must be None or above 0, got {deadline_seconds!r}.")
     file, demuxer = _accepted(path)
@@ -72,6 +76,7 @@ def read_clip(
             "demuxer": demuxer,
             "max_frames": None if max_frames is None else int(max_frames),
             "size": [int(side) for side in sides] if len(sides) == 2 else int(sides[0]) if sides else None,
+            "until_seconds": None if until_seconds is None else float(until_seconds),
         },
         deadline_seconds=deadline_seconds,
         cancelled=cancelled,

@@ -21,7 +21,7 @@ from slap_core.video.errors import RefusedError
 
 
 def main(request: dict[str, Any]) -> None:
-    """Decode as `request` says (path, demuxer, max_frames, size, decord), write the result, and leave the process."""
+    """Decode as `request` says (see `answer`), write the result, and leave the process."""
     # The libraries may print; only this module writes to the pipe.
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -40,7 +40,13 @@ def main(request: dict[str, Any]) -> None:
 
 
 def answer(
-    *, path: str, demuxer: str, max_frames: int | None, size: int | list[int] | None, decord: bool
+    *,
+    path: str,
+    demuxer: str,
+    max_frames: int | None,
+    size: int | list[int] | None,
+    decord: bool,
+    until_seconds: float | None = None,
 ) -> Iterator[tuple[dict[str, Any], memoryview | None]]:
     """The messages of the protocol, in order; see the module.
 
@@ -51,8 +57,11 @@ def answer(
     from slap_core.video.geometry import output_size
     from slap_core.video.scan import evenly_in_time, scan
 
-    found = scan(path, demuxer)
-    ticks = evenly_in_time(found.shown, max_frames)
+    found = scan(path, demuxer, until_seconds=until_seconds)
+    shown = found.shown
+    if until_seconds is not None:
+        shown = shown[(shown - shown[0]) * float(found.time_base) <= until_seconds]
+    ticks = evenly_in_time(shown, max_frames)
     height, width = output_size(
         found.width,
         found.height,

@@ -31,7 +31,8 @@ REASONS = {
         "{name} has pictures of {width} x {height} pixels, more than the {limit:.0f} megapixels allowed. Scale it down."
     ),
     "too_many_frames": "{name} has more than the {limit} frames allowed. Cut it into shorter parts.",
-    "too_long": "{name} lasts {hours:.1f} hours, more than the {limit:.0f} allowed. Cut it into shorter parts.",
+    "too_long": "{name} lasts {hours:.1f} hours, more than the {limit:.0f} allowed. Cut it into shorter parts, or "
+    "take its first seconds only.",
     "output_too_large": (
         "{name} would fill {gigabytes:.1f} GB with {count} frames of {width} x {height}, more than the {limit:.0f} GB "
         "allowed. Pass max_frames={fitting} or less, or a smaller size."

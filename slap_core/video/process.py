@@ -137,7 +137,7 @@ def decode(
     """The frames for a request (see `child.answer`), decoded in a process of its own.
 
     Args:
-        request: path, demuxer, max_frames, size.
+        request: path, demuxer, max_frames, size, until_seconds.
         deadline_seconds: wall time after which to give up; None: `limits.WALL_SECONDS` and a share of the duration.
         cancelled: asked 20 times a second whether to give up.
 

@@ -110,8 +110,13 @@ def packets(container: Any, stream: Any, problems: list[str]) -> Iterator[Any]:
         problems.append(f"read: {error}")
 
 
-def scan(path: str, demuxer: str) -> Scan:
+def scan(path: str, demuxer: str, *, until_seconds: float | None = None) -> Scan:
     """The description of the best video track.
+
+    Args:
+        path: of the file.
+        demuxer: which opens it.
+        until_seconds: so much of it is wanted, from its first frame on; then it may be longer than is allowed.
 
     Raises:
         RefusedError: if there is no video in it, nothing of it can be decoded, or it passes a limit.
@@ -142,7 +147,7 @@ def scan(path: str, demuxer: str) -> Scan:
         shown, counted = _shown(rows, demuxer, stream)
         time_base = stream.time_base
         seconds = float((int(shown[-1]) - int(shown[0])) * time_base)
-        if seconds > limits.MAX_DURATION_SECONDS:
+        if seconds > limits.MAX_DURATION_SECONDS and until_seconds is None:
             raise RefusedError("too_long", hours=seconds / 3600, limit=limits.MAX_DURATION_SECONDS / 3600)
         origin = 0
         if demuxer in _ORIGIN_IS_ARBITRARY and container.start_time is not None:

@@ -1,9 +1,10 @@
 """Two coordinates for every latent that is drawn: PCA at once, UMAP when it is ready.
 
 Both are fitted on the true latents of the clip and on the recovered paths together, so that nothing is drawn outside of
-what the projection knows. Latents on the sphere are compared by their angle (UMAP's cosine metric). The share of
-neighbourhoods that survive is reported as *trustworthiness* (Venna and Kaski 2001): near 1 the map can be read, near
-0.5 its neighbours mean nothing.
+what the projection knows. Once the paths of every lambda are known, one of them, always the same, is fitted in place of
+the one that was asked for, which is placed on the map: so the map stays as it is when lambda is another. Latents on the
+sphere are compared by their angle (UMAP's cosine metric). The share of neighbourhoods that survive is reported as
+*trustworthiness* (Venna and Kaski 2001): near 1 the map can be read, near 0.5 its neighbours mean nothing.
 """
 
 from collections.abc import Mapping
@@ -31,6 +32,7 @@ def project(
     *,
     method: Literal["PCA", "UMAP"],
     scan: Float[Tensor, "coupling dropped dim"] | None = None,
+    scanned: str = "SLAP",
     seed: int = 0,
 ) -> Projected:
     """The latent map of the true latents, the anchors and every method's path.
@@ -42,12 +44,19 @@ def project(
         seen: latents of the kept frames.
         solutions: by method.
         query: unit latent of the query, drawn as a star.
-        scan: recovered latents for other lambdas.
+        scan: recovered latents for other lambdas, increasing.
+        scanned: the method whose lambdas they are.
         method: "PCA" (deterministic, instantly) or "UMAP" (seeded). With fewer than 8 distinct points UMAP has no
             neighbourhoods to preserve: the map is PCA then, and its note says so.
         seed: of UMAP.
     """
-    points = torch.cat([truth.points, *(solution.path(truth.times) for solution in solutions.values())])
+    paths = {name: solution.path(truth.times) for name, solution in solutions.items()}
+    dropped, turned = ~torch.isin(truth.times, seen.times), None
+    if scan is not None and scanned in paths and scan.numel():
+        turned = paths[scanned][dropped]
+        paths[scanned] = paths[scanned].clone()
+        paths[scanned][dropped] = scan[len(scan) // 2].to(turned)
+    points = torch.cat([truth.points, *paths.values()])
     # Anchors lie on every path: drawn often, fitted once.
     distinct, place = np.unique(points.detach().cpu().double().numpy().round(9), axis=0, return_inverse=True)
     note = ""
@@ -55,13 +64,21 @@ def project(
         method, note = "PCA", f"UMAP needs at least {FEWEST_FOR_UMAP} different points; this is PCA."
     star = points[:0] if query is None else query[None].to(points)
     others = points[:0] if scan is None else scan.flatten(0, 1).to(points)
-    extra = torch.cat([star, others]).detach().cpu().double().numpy()
-    solid, solid_placed, explained = _pca(distinct, extra, axes=3)
-    flat, placed = _umap(distinct, extra, seed) if method == "UMAP" else (solid[:, :2], solid_placed[:, :2])
-    placed, solid_placed = torch.from_numpy(placed), torch.from_numpy(solid_placed)
+    extra = [torch.cat([star, others]), points[:0] if turned is None else turned]
+    extra = [rows.detach().cpu().double().numpy() for rows in extra]
+    solid, solid_extra, explained = _pca(distinct, extra, axes=3)
+    flat, flat_extra = (
+        _umap(distinct, extra, seed) if method == "UMAP" else (solid[:, :2], [e[:, :2] for e in solid_extra])
+    )
+    placed, solid_placed = torch.from_numpy(flat_extra[0]), torch.from_numpy(solid_extra[0])
     parts = torch.from_numpy(flat[place.reshape(-1)]).split(len(truth))
     solid_parts = torch.from_numpy(solid[place.reshape(-1)]).split(len(truth))
     paths = dict(zip(solutions, parts[1:], strict=True))
+    solid_paths = dict(zip(solutions, solid_parts[1:], strict=True))
+    if turned is not None:
+        for drawn, rows in ((paths, flat_extra[1]), (solid_paths, solid_extra[1])):
+            drawn[scanned] = drawn[scanned].clone()
+            drawn[scanned][dropped] = torch.from_numpy(rows)
     return Projected(
         method=method,
         truth=parts[0],
@@ -75,7 +92,7 @@ def project(
         seed=seed,
         solid=Solid(
             truth=solid_parts[0],
-            paths=dict(zip(solutions, solid_parts[1:], strict=True)),
+            paths=solid_paths,
             query=None if query is None else solid_placed[0],
             scan=None if scan is None else solid_placed[len(star) :].view(*scan.shape[:2], 3),
             explained=explained,
@@ -84,7 +101,7 @@ def project(
     )
 
 
-def _pca(points: np.ndarray, extra: np.ndarray, *, axes: int) -> tuple[np.ndarray, np.ndarray, float]:
+def _pca(points: np.ndarray, extra: list[np.ndarray], *, axes: int) -> tuple[np.ndarray, list[np.ndarray], float]:
     """Exact PCA by the singular value decomposition, with the sign fixed: each axis's largest loading is positive.
 
     Last comes the share of the variance that the axes hold; 1 where there is none.
@@ -97,10 +114,10 @@ def _pca(points: np.ndarray, extra: np.ndarray, *, axes: int) -> tuple[np.ndarra
     found = found * np.where(np.take_along_axis(found, np.abs(found).argmax(1)[:, None], 1) < 0, -1.0, 1.0)
     whole = float(np.square(size).sum())
     explained = float(np.square(size[:axes]).sum()) / whole if whole else 1.0
-    return (points - mean) @ found.T, (extra - mean) @ found.T, explained
+    return (points - mean) @ found.T, [(rows - mean) @ found.T for rows in extra], explained
 
 
-def _umap(points: np.ndarray, extra: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _umap(points: np.ndarray, extra: list[np.ndarray], seed: int) -> tuple[np.ndarray, list[np.ndarray]]:
     import umap  # numba compiles on first use: never at import
 
     neighbours = min(NEIGHBOURS, len(points) - 1)
@@ -108,10 +125,11 @@ def _umap(points: np.ndarray, extra: np.ndarray, seed: int) -> tuple[np.ndarray,
     threads = torch.get_num_threads()
     try:
         flat = model.fit_transform(points.astype(np.float32))
-        placed = model.transform(extra.astype(np.float32)) if len(extra) else np.zeros((0, 2))
+        # Each by itself: where a row is placed depends a little on those that are placed with it.
+        placed = [model.transform(rows.astype(np.float32)) if len(rows) else np.zeros((0, 2)) for rows in extra]
     finally:
         torch.set_num_threads(threads)  # numba takes as many as there are cores, for torch too, by their common OpenMP
-    return flat.astype(np.float64), placed.astype(np.float64)
+    return flat.astype(np.float64), [rows.astype(np.float64) for rows in placed]
 
 
 def _trustworthiness(latents: Float[Tensor, "time dim"], flat: Float[Tensor, "time 2"]) -> float | None:

@@ -1,8 +1,13 @@
 """The page for everybody: by keyboard alone, enlarged, in the dark, at rest, and to those who cannot see it."""
 
+import re
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from test_page import assert_quiet, wait_for_all
+
+from slap_core.views.glossary import TERMS
+from slap_core.views.titles import TITLES
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -80,6 +85,32 @@ def test_an_example_by_keyboard_alone(page):
     page.keyboard.press("Escape")
     assert not page.locator("dialog.slap-help").is_visible()
     assert_quiet(page)
+
+
+def named(text):
+    """The terms that stand in a text."""
+    forms = {form: name for name, (_, _, forms) in TERMS.items() for form in forms}
+    longest = "|".join(map(re.escape, sorted(forms, key=len, reverse=True)))
+    return {forms[form] for form in re.findall(rf"(?<![^\W_])(?<!\*)({longest})(?![^\W_])(?!\*)", text)}
+
+
+def test_every_term_of_a_figure_can_be_asked_what_it_means(page):
+    """In its headline, caption and table, once each; and in what stands on the page from the start."""
+    look = (
+        "() => { const text = (e) => e.textContent; const all = (e, selector) => [...e.querySelectorAll(selector)];"
+        "const told = (texts) => [texts.map(text).join(' | '),"
+        " texts.flatMap((one) => all(one, '.slap-term').map(text))];"
+        "const views = all(document, '#views .slap-view');"
+        "return [all(document, '.lead, #terms dd'), ...views.map((view) => all(view, '.slap-headline, .slap-caption,"
+        " thead th, .slap-table-title'))].map(told); }"
+    )
+    found = page.evaluate(look)
+    assert len(found) >= len(TITLES) + 1
+    assert sum(len(terms) for _, terms in found) > 40
+    for text, terms in found:
+        asked = [name for term in terms for name in named(term)]
+        assert len(asked) == len(set(asked))
+        assert named(text) == set(asked), text
 
 
 def test_nothing_moves_for_those_who_asked_for_rest(page, address):

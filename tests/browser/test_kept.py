@@ -107,6 +107,23 @@ def test_a_run_is_taken_away_kept_through_a_reload_and_compared(page, tmp_path):
     assert_quiet(page)
 
 
+def test_who_leaves_before_the_files_are_written_finds_the_figures_again(page):
+    page.evaluate(
+        "() => { const done = slap.keep.done; slap.keep.done = (files) => files.state === 'ready' || done(files); }"
+    )
+    page.click("#example-1")
+    run(page)
+    wait_for_all(page)
+    page.wait_for_function("() => slap.keep.get('last').then((kept) => Boolean(kept))")
+    headlines = page.evaluate(HEADLINES)
+    page.reload()
+    page.wait_for_selector("#view-certificate[data-state=ready]")
+    assert page.evaluate(HEADLINES) == headlines
+    page.wait_for_selector(".slap-takeaway[data-state=early]")
+    assert "press Run to have them" in page.inner_text(".slap-takeaway")
+    assert_quiet(page)
+
+
 def inputs(page):
     names = [
         "#input-query textarea, #input-query input",

@@ -135,6 +135,49 @@ def test_a_lambda_that_is_turned_moves_path_and_energies_and_keeps_the_zoom(read
     assert_quiet(page)
 
 
+def test_zoom_cursor_and_selection_survive_another_run_with_another_lambda(ready):
+    page = ready
+    figures = ("map", "resonance", "energies")
+    axis = "(name) => document.querySelector(`#view-${name} .slap-plot`)._fullLayout.xaxis.range.slice()"
+    truth = page.evaluate(PLACES, "true path")
+    for name in figures:  # panned by hand
+        before = page.evaluate(axis, name)
+        area = page.locator(f"#view-{name} .nsewdrag").first
+        area.scroll_into_view_if_needed()
+        box = area.bounding_box()
+        page.mouse.move(box["x"] + 100, box["y"] + 30)
+        page.mouse.down()
+        page.mouse.move(box["x"] + 240, box["y"] + 50, steps=4)
+        page.mouse.up()
+        page.wait_for_function(f"([name, before]) => ({axis})(name)[0] < before[0]", arg=[name, before])
+    page.evaluate("() => { slap.seek(7, ''); slap.showSelected([3, 4]); }")
+    zooms = [page.evaluate(axis, name) for name in figures]
+    page.locator("#input-coupling input[type=number]").fill("0.3")
+    page.keyboard.press("Tab")
+    run(page)
+    wait_for_all(page)
+    assert page.evaluate("() => slap.scan.couplings[slap.scan.chosen]") == pytest.approx(0.3)
+    assert page.evaluate(PLACES, "true path") == truth  # the map is where it was
+    for name, zoom in zip(figures, zooms, strict=True):
+        assert page.evaluate(axis, name) == pytest.approx(zoom)
+    assert page.evaluate(CURSOR) == 7
+    assert page.locator(".slap-chosen [data-frame]").count() == 2
+    # So they do when the page turns dark; another clip begins afresh.
+    page.evaluate("() => document.body.classList.add('dark')")
+    page.wait_for_timeout(500)
+    assert [page.evaluate(axis, name) for name in figures] == [pytest.approx(zoom) for zoom in zooms]
+    assert page.evaluate(CURSOR) == 7
+    before = page.evaluate("() => slap.strip.sprite.src")
+    page.click("#example-5")
+    page.wait_for_selector("#button-run:not([disabled])")
+    run(page)
+    page.wait_for_function("(before) => slap.strip.sprite.src !== before", arg=before)
+    wait_for_all(page)
+    assert page.evaluate(CURSOR) == -1
+    assert page.locator(".slap-chosen [data-frame]").count() == 0
+    assert_quiet(page)
+
+
 def test_a_lasso_fills_the_gallery_with_exactly_those_frames(ready):
     page = ready
     select = (

@@ -34,6 +34,11 @@ def assert_revealed(place):
     assert sum("SLAP" in str(name) for name in names) >= 2
 
 
+def test_the_place_is_worth_reading_before_anything_is_run(place):
+    assert "oracle" in place.inner_text("#tunnel-findings")
+    assert place.locator("#tunnel-findings img[alt*='95 % intervals']").count() == 1
+
+
 def test_guess_then_reveal(place):
     run(place, 30)
     assert not place.is_visible("#view-beliefs")
@@ -57,6 +62,9 @@ def test_guess_then_reveal(place):
     place.keyboard.press("ArrowDown")
     place.keyboard.press("ArrowDown")
     assert place.inner_text(".slap-readout").startswith(("ZOH. Frame", "LERP. Frame"))
+    source = place.locator("#view-beliefs details", has_text="Where this figure comes from")
+    source.locator("summary").click()
+    assert 'tunnel_test(seed=30, query="generic")' in source.inner_text()
     assert_quiet(place)
 
 

@@ -3,7 +3,7 @@
  * is shown.
  *
  *   slap.keep.asked(values)     a run begins, with these values of the inputs
- *   slap.keep.done(files)       it has ended, and these files can be taken away
+ *   slap.keep.done(files)       its figures are there, and, if they are ready, these files can be taken away
  *   slap.keep.restored(values, linked)  puts back what there is; the values that the inputs shall have. A link to other
  *                               settings than those of the last run goes before it
  *   slap.keep.put, get          keep and find something else under a name
@@ -13,6 +13,7 @@
   const slap = (window.slap = window.slap || {});
   const HOURS = 12;
   let inputs = null; // of the run that is under way
+  let whole = false; // whether its files have come too
 
   const tab = (() => {
     try {
@@ -108,8 +109,13 @@
   slap.keep = {
     put: (name, value) => put(name, value).catch(() => {}),
     get: (name) => get(name).catch(() => null),
-    asked: (values) => (inputs = values),
+    asked: (values) => {
+      inputs = values;
+      whole = false;
+    },
     done: (files) => {
+      if (whole) return;
+      whole = files.state === "ready";
       if (inputs) slap.keep.put("last", { views: current(), inputs, files });
     },
     restored: async (values, linked) => {

@@ -21,6 +21,7 @@
   }
   const keptInput = () => document.querySelector("#input-kept :is(textarea, input)");
   slap.useCoupling = (coupling) => fill(document.querySelector("#input-coupling input[type=number]"), String(coupling));
+  slap.useUntil = (seconds) => fill(document.querySelector("#input-until input[type=number]"), String(seconds));
   slap.useKept = (frames) => fill(keptInput(), frames);
   slap.namedKept = () => keptInput()?.value ?? "";
 
@@ -72,6 +73,7 @@
       if (run === stoppedRun) return; // news of a stopped run may still be on its way
       heard = true;
       slap.status(status);
+      if (status.state === "ready") setTimeout(() => slap.keep.done({ state: "early" }), 100); // the files come last
     };
     watch("value", show);
     show();
@@ -135,6 +137,8 @@
   /* Gradio's dark theme is a class on the body. Plotly's library is fetched while the person still reads. */
   slap.opened = () => {
     new MutationObserver(slap.redraw).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+    const said = new Set(); // in what stands on the page from the start
+    document.querySelectorAll(".lead, #terms dd").forEach((text) => slap.glossIn(text, said));
     slap.plotly(slap.plotlyUrl).catch(() => {}); // whoever needs it says so
     // Gradio's own address for this, ?view=api, shows nothing before the second click.
     if (location.hash === "#api") document.querySelector("footer .show-api")?.click();

@@ -7,6 +7,7 @@
     empty: "After a run: a report that opens offline, the recovered latents, and all numbers.",
     loading: "The files come when the figures are there.",
     failed: "There are no files of this run.",
+    early: "The page was left before the files of this run were written; press Run to have them.",
     gone: "The files of this run have been deleted with its video; press Run to have them again.",
   };
   const size = (bytes) => (bytes < 1e6 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
@@ -27,13 +28,15 @@
     target.dataset.state = files.state;
     const ready = files.state === "ready";
     const parts = [make("h2", "slap-title", "Take away")];
-    parts.push(make("p", "slap-caption", SAID[files.state] || "The same files as of the command line, deleted with your video. Each plot can be saved as PNG and SVG by the buttons at its corner."));
+    const caption = make("p", "slap-caption");
+    slap.gloss(caption, SAID[files.state] || "The same files as of the command line, deleted with your video. Each plot can be saved as PNG and SVG by the buttons at its corner.");
+    parts.push(caption);
     if (ready) {
       const list = make("ul");
       list.append(...files.files.map(link));
       parts.push(list);
     }
-    if (ready || files.state === "gone") {
+    if (ready || files.state === "gone" || files.state === "early") {
       const keep = make("button", "slap-quiet", "Keep for comparison with the next run");
       keep.type = "button";
       keep.id = "button-compare";

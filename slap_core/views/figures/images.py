@@ -9,14 +9,19 @@ from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-__all__ = ["bytes_base64", "sprite_sheet"]
+__all__ = ["MOST_BYTES", "bytes_base64", "sprite_sheet"]
+
+MOST_BYTES = 1_200_000
+"""Of a sheet: with it a report of the most and the busiest frames stays below 5 MB, so that it can be mailed."""
+SMALLEST_SIDE = 40
 
 
 def sprite_sheet(frames: UInt8[Tensor, "time height width 3"], *, longest_side: int = 128) -> dict[str, object]:
     """One JPEG of all frames, row by row: {src, columns, rows, width, height, count}; width and height of one frame in
     pixels.
 
-    Frames larger than `longest_side` are reduced to it, smaller ones stay as they are.
+    Frames larger than `longest_side` are reduced to it, smaller ones stay as they are; all of them are reduced further
+    where the sheet would have more than `MOST_BYTES`.
     """
     count, height, width = frames.shape[:3]
     scale = min(1.0, longest_side / max(height, width))
@@ -29,6 +34,9 @@ def sprite_sheet(frames: UInt8[Tensor, "time height width 3"], *, longest_side: 
         sheet.paste(small, (index % columns * width, index // columns * height))
     buffer = io.BytesIO()
     sheet.save(buffer, format="JPEG", quality=80)
+    side = int(0.8 * max(height, width))
+    if buffer.tell() > MOST_BYTES and side >= SMALLEST_SIDE:
+        return sprite_sheet(frames, longest_side=side)
     source = "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
     return {"src": source, "columns": columns, "rows": rows, "width": width, "height": height, "count": count}
 

@@ -71,7 +71,8 @@ def latent_map(projected: Projected, decoded: Decoded, encoded: Encoded, solved:
     apply_layout(
         figure,
         height=470,
-        revision=f"map {projected.method} {escaped(decoded.clip.name)} {len(times)}",
+        revision=f"map {projected.method} {escaped(decoded.clip.name)} {len(times)} {decoded.kept.tolist()} "
+        f"{escaped(encoded.prompt)}",
         xaxis=axis(grid=False, **blank),
         yaxis=axis(grid=False, scaleanchor="x", **blank),
         hovermode="closest",

@@ -42,5 +42,6 @@ def shade(
             figure.add_annotation(
                 x=(low + high) / 2, y=0 if inside else 1, xref=axis, yref="paper", text=regime, showarrow=False,
                 yanchor="bottom", font={"size": 11, "color": MUTED},
+                name=f"regime {(high - low) / (x[-1] - x[0]):.3f}",  # a narrow screen leaves out what has no room
             )  # fmt: skip
         start = end

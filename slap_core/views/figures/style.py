@@ -73,6 +73,7 @@ def apply_layout(figure: go.Figure, *, height: int, revision: str, **changes: ob
             "font": {"size": 12, "color": INK},
             "bgcolor": "rgba(0,0,0,0)",
             "itemsizing": "trace",
+            "uirevision": "legend",
         },
         dragmode="pan",
         **changes,

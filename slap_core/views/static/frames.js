@@ -12,9 +12,11 @@
 
   /* Film strip: one group for each anchor and the dropped frames after it, so that lines break at anchors. */
   slap.draw.strip = (body, { data }) => {
+    const same = slap.strip?.sprite.src === data.sprite.src && slap.strip.times.length === data.times.length;
     slap.sprite = data.sprite;
     slap.strip = data;
-    slap.newClip();
+    if (same) slap.halt?.();
+    else slap.newClip();
     const kept = new Set(data.kept);
     const list = make("ol", "slap-strip");
     let group = null;

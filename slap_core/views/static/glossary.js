@@ -50,4 +50,16 @@
     }
     element.append((text || "").slice(from));
   };
+
+  /* The same for what an element holds already, with its markup. */
+  slap.glossIn = (element, said = new Set()) => {
+    const walk = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+    const texts = [];
+    while (walk.nextNode()) if (!walk.currentNode.parentElement.closest(".slap-term, a, button, code, h1, h2, h3")) texts.push(walk.currentNode);
+    for (const text of texts) {
+      const written = make("span");
+      slap.gloss(written, text.data, said);
+      if (written.childElementCount) text.replaceWith(...written.childNodes);
+    }
+  };
 })();

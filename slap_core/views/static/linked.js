@@ -53,6 +53,7 @@
   };
   slap.newClip = () => {
     slap.halt?.();
+    slap.selected = [];
     frames.reset(null);
   };
 

@@ -21,6 +21,7 @@
     chosen.setAttribute("role", "group");
     chosen.setAttribute("aria-label", "Frames that were chosen on the map");
     slap.showSelected = (frames) => {
+      slap.selected = frames;
       chosen.replaceChildren(
         ...frames.map((frame) => {
           const button = make("button", "slap-frame");
@@ -33,6 +34,7 @@
         }),
       );
     };
+    slap.showSelected(slap.selected || []); // another run of the same clip leaves them chosen
     slap.follow("chosen", (frame) =>
       chosen.querySelectorAll(".slap-frame").forEach((cell) => cell.classList.toggle("is-cursor", Number(cell.dataset.frame) === frame)));
     return chosen;
@@ -52,7 +54,7 @@
       const { couplings, drift, converged, action } = slap.scan;
       slider.value = k;
       const sum = action[k].reduce((a, b) => a + b, 0);
-      const parts = [`${short(couplings[k])}`, drift.length ? `drift ${drift[k].toPrecision(3)}` : "", `action ${sum.toPrecision(3)}`];
+      const parts = [`${short(couplings[k])}`, drift.length ? `drift ${drift[k].toPrecision(3)}` : "", `action ${sum.toPrecision(3).replace("-", "−")}`];
       told.textContent = parts.filter(Boolean).join(" · ") + (converged[k] ? "" : " · did not converge");
     });
     slap.offerScan = () => {

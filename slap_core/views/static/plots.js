@@ -43,18 +43,34 @@
     div.style.minHeight = `${layout.height}px`;
     const narrow = div.clientWidth < 480;
     if (narrow) layout.font.size = 11;
+    const room = ({ name, text }) => text === "resonance" || !name?.startsWith("regime") || Number(name.slice(7)) * div.clientWidth > 14 * text.length;
+    if (narrow) layout.annotations = layout.annotations?.filter(room);
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const zooms = (div.slapZooms ??= new Map());
+    if (div._fullLayout && !solid(view)) zooms.set(div._fullLayout.uirevision, zoomed(div, layout));
+    const zoom = solid(view) ? null : zooms.get(layout.uirevision);
+    // A transition would carry the axes back to where they began.
+    const jump = still || zoom || div._fullLayout?.uirevision === layout.uirevision;
     const choosing = view.name === "map" && !view.apart ? [] : ["lasso2d", "select2d"];
     const plain = {
       ...CONFIG,
       modeBarButtonsToAdd: [save(Plotly, "png", "camera", view.name), save(Plotly, "svg", "disk", view.name)],
       modeBarButtonsToRemove: [...CONFIG.modeBarButtonsToRemove, ...choosing],
     };
-    await Plotly.react(div, data, { ...layout, transition: { duration: still ? 0 : 150 } }, plain);
+    await Plotly.react(div, data, { ...layout, transition: { duration: jump ? 0 : 150 } }, plain);
+    if (zoom) await Plotly.relayout(div, zoom);
     const first = !div.slapLinked;
     div.slapLinked = true;
     if (!view.apart) LINKS[view.name]?.(div, Plotly, view, first);
   };
+
+  /* A person's zoom is kept for each revision of a figure: while a run goes on, PCA stands in UMAP's place. */
+  const solid = (view) => view.name === "map" && !view.apart && slap.view3d?.on;
+  function zoomed(div, given) {
+    const free = ([name, axis]) => /^[xy]axis\d*$/.test(name) && !given[name]?.range && axis.autorange === false;
+    const own = Object.entries(div._fullLayout).filter(free);
+    return own.length ? Object.fromEntries(own.map(([name, axis]) => [`${name}.range`, axis.range.slice()])) : null;
+  }
 
   /* What each figure does for the others, after it has been drawn. */
   const LINKS = {

@@ -42,6 +42,9 @@
 
   slap.variable = (name) => getComputedStyle(document.body).getPropertyValue(name).trim();
 
+  /* A number and its unit stay on one line. */
+  const together = (text) => (text || "").replace(/(\d) (?=(?:s|rad|%)(?![\p{L}\d]))/gu, "$1\u00a0");
+
   /* Line drawings that hold a figure's place before there is one. */
   const SKETCHES = {
     strip: "M8 34h40v32H8zM60 34h40v32H60zM112 34h40v32h-40zM164 34h40v32h-40zM216 34h40v32h-40zM268 34h40v32h-40z",
@@ -155,7 +158,8 @@
     const state = ready && view.sample ? "sample" : view.state; // computed beforehand: see keep.js
     if (!ready) host.dataset.state = state;
     const drawable = ready && (view.figure || (slap.draw[view.name] && !view.apart));
-    part.headline.textContent = view.headline;
+    const said = new Set(); // each term can be asked once in a figure
+    slap.gloss(part.headline, together(view.headline), said);
     part.notes.replaceChildren(...(view.notes || []).map((note) => make("li", "", note)));
     part.message.textContent = view.message;
     part.waiting.hidden = ready && !view.message;
@@ -163,10 +167,11 @@
     part.body.hidden = !drawable;
     part.plot.hidden = !view.figure;
     part.save.hidden = !drawable || Boolean(view.figure); // a plot has buttons of its own
-    slap.gloss(part.caption, view.caption);
+    slap.gloss(part.caption, view.caption, said);
     part.description.textContent = view.description;
     part.about.hidden = !(ready && view.description && view.description !== view.headline);
     table(part.table, ready ? view.table : null);
+    part.table.querySelectorAll("thead th, .slap-table-title").forEach((cell) => slap.glossIn(cell, said));
     source(part.source, ready ? view.provenance : null);
     if (ready && slap.draw[view.name] && !view.apart) slap.draw[view.name](part.extra, view, part);
     const drawn = ready && view.figure ? slap.drawPlot(part.plot, view) : Promise.resolve();
