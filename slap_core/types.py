@@ -7,7 +7,7 @@ radians. Tensors inside a `Solution` are detached and live on the CPU.
 import dataclasses
 import enum
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, UInt8
@@ -265,6 +265,7 @@ class Encoder(Protocol):
         """The words of `text` that the encoder was never taught."""
 
 
+@runtime_checkable
 class Interpolator(Protocol):
     """Recovers the latents at `times` from the seen ones."""
 
