@@ -212,7 +212,7 @@ def ask_steps(
     span = (float(decoded.clip.times[0]), float(decoded.clip.times[-1]))
     phrases = distinct([*(drawn_phrases() if encoder.name == "bundled" else ()), prompt, *chosen.concepts])
     yield Progress("answer", 0.0)
-    yield from answer_steps(
+    answers = answer_steps(
         encoder,
         seen,
         looked,
@@ -225,6 +225,10 @@ def ask_steps(
         phrases=phrases,
         seed=chosen.seed,
     )
+    with contextlib.closing(answers):
+        for answer in answers:
+            times = decoded.clip.times[list(answer.frames)].tolist()
+            yield dataclasses.replace(answer, times=tuple(round(time, 4) for time in times))
 
 
 def _settings(settings: Mapping[str, Any]) -> tuple[Settings, OpenClipEncoder | None]:

@@ -62,6 +62,8 @@ class Answer:
     """A sentence: by projected slots and paths, or by evidence in words."""
     frames: tuple[int, ...]
     """Frames of the clip that the answer rests on, the most important ones first; kept frames all."""
+    times: tuple[float, ...] = dataclasses.field(default=(), kw_only=True)
+    """Of `frames`, seconds."""
     recovered: tuple[tuple[float, float], ...]
     """Stretches of time of the path that no frame holds, seconds."""
     slots: tuple[tuple[int, int], ...] = ()
