@@ -52,6 +52,13 @@ TERMS: Final = {
         "a vector that competes for the moments of one cell of the picture: an event, if all goes well",
         "softmax over slots of k · q / √d", ("fast slots", "fast slot"),
     ),
+    "projector": (
+        "a small network that turns slots and latents into tokens of a language model", "", ("projected", "projector"),
+    ),
+    "textual evidence": (
+        "what is known of the clip, in words: phrases that latents are near to, recovered stretches, objects",
+        "", ("textual evidence",),
+    ),
     "attention": ("how a token is divided among the slots; sums to 1", "Σ over slots = 1", ("attention",)),
     "converged": (
         "no small change of the path lowers its action any more", "|H⁻¹ ∇S| < tolerance",

@@ -54,6 +54,13 @@
       else slap.seek(frame, "strip");
     });
     slap.follow("strip", mark);
+    slap.bear("strip", (found) =>
+      list.querySelectorAll("[data-frame]").forEach((cell) => {
+        const frame = Number(cell.dataset.frame);
+        const rests = Boolean(found?.frames.includes(frame));
+        cell.classList.toggle("is-rest", rests);
+        cell.setAttribute("aria-label", `${slap.describeFrame(frame)}${rests ? ", the answer rests on it" : ""}`);
+      }));
     body.replaceChildren(list, make("p", "slap-unit", "times in seconds"), slap.cursorLine(), ...(choosing ? [choosing.row] : []));
   };
 

@@ -1,4 +1,4 @@
-/* What links the figures: one cursor, which is a frame, and one lambda. All of it happens in the browser.
+/* What links the figures: one cursor, which is a frame, one lambda, and what an answer rests on. All of it happens in the browser.
  *
  *   slap.follow(name, f)   f(frame) is called when the cursor moves; null where there is none
  *   slap.point(frame, by)  the pointer is on a frame of the figure `by`, or has left it: the cursor goes back to where it is held
@@ -7,6 +7,9 @@
  *   slap.heed(name, f)     f(k) is called when another of the scanned lambdas is shown
  *   slap.turn(k, by)       the pointer is on the k-th lambda, or has left it (null); slap.hold(k) keeps it
  *   slap.lambda()          the lambda that is shown, or null
+ *   slap.rests(found)      marks what an answer rests on, {frames, slots: [[frame, slot]], stretches: [[from, to]] in
+ *                          seconds}, until slap.rests(null)
+ *   slap.bear(name, f)     f(found) is called when that changes
  */
 (() => {
   "use strict";
@@ -42,6 +45,8 @@
 
   const frames = link();
   const lambdas = link();
+  const evidence = link();
+  Object.assign(slap, { rests: evidence.hold, bear: evidence.follow });
   Object.assign(slap, { follow: frames.follow, point: frames.point, rest: frames.hold, cursor: frames.shown });
   Object.assign(slap, { heed: lambdas.follow, turn: lambdas.point, hold: lambdas.hold, held: lambdas.held, lambda: lambdas.shown });
 
@@ -74,6 +79,26 @@
       mark.hidden = frame === null;
       if (frame !== null) mark.style.left = `${100 * along(frame)}%`;
     });
+    slap.restMark(container, name, (frame) => `${100 * along(frame)}%`);
+  };
+
+  /* A bracket over each stretch that an answer rests on; `at` from a frame to a place, which CSS can reckon with. */
+  slap.restMark = (container, name, at) => {
+    const place = () => container.querySelectorAll(":scope > .slap-rests").forEach((mark) => {
+      const [from, to] = [mark.dataset.from, mark.dataset.to].map((time) => at(slap.nearest(slap.strip.times, Number(time))));
+      mark.hidden = from === null || to === null;
+      if (!mark.hidden) Object.assign(mark.style, { left: from, width: `calc(${to} - ${from})` });
+    });
+    slap.bear(name, (found) => {
+      container.querySelectorAll(":scope > .slap-rests").forEach((mark) => mark.remove());
+      for (const [from, to] of found?.stretches ?? []) {
+        const mark = make("i", "slap-rests");
+        Object.assign(mark.dataset, { from, to });
+        container.append(mark);
+      }
+      place();
+    });
+    return place;
   };
 
   /* The words for the cursor: read aloud when a person steps, silent while the video plays. */

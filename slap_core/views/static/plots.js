@@ -78,6 +78,13 @@
     energies: (div, Plotly, view, first) => {
       const mark = first ? rule(div) : div.querySelector(".slap-rule");
       slap.follow("energies", (frame) => place(div, mark, frame === null ? null : slap.strip.times[frame], "xaxis4"));
+      const at = (frame) => {
+        const axis = div._fullLayout?.xaxis4;
+        const x = axis ? Math.max(0, Math.min(axis._length, axis.d2p(slap.strip.times[frame]))) : null;
+        return x === null ? null : `${axis._offset + x}px`;
+      };
+      const again = slap.restMark(div, "energies", at);
+      if (first) div.on("plotly_relayout", again); // zoomed
       const own = div.data.flatMap((t, k) => (t.name === "SLAP" || t.name === "SLAP action" ? [k] : []));
       const before = own.map((k) => div.data[k].y);
       slap.heed("energies", (k) => {

@@ -64,6 +64,12 @@
     });
 
     slap.markNearest("slots", gallery, data.frames);
+    slap.bear("slots", (found) => {
+      const rests = found?.slots ?? [];
+      const frames = rests.map(([frame]) => slap.nearest(data.frames, frame));
+      Array.from(gallery.children, (cell, i) => cell.classList.toggle("is-rest", frames.includes(i)));
+      keys.querySelectorAll(".slap-key").forEach((key, slot) => key.classList.toggle("is-rest", rests.some(([, s]) => s === slot)));
+    });
 
     const events = make("div", "slap-events");
     const fast = fastSlots(data, colours, shown);
