@@ -28,9 +28,21 @@ def steps(*arguments: object, folders: bool, **settings: object) -> Iterator[obj
     """The steps of the main job, whose heavy imports wait until the page is up."""
     from slap_core.analysis import analyse_steps
 
-    if not folders and str(settings.get("encoder", "")).startswith("local-dir:"):
-        raise ValueError("Visitors of this server cannot open its folders; choose bundled, or a model on the hub.")
+    _refuse(folders, settings.get("encoder"))
     yield from analyse_steps(*arguments, **settings)
+
+
+def ask(*arguments: object, folders: bool, **settings: object) -> Iterator[object]:
+    """The steps of an answer, whose heavy imports wait as well."""
+    from slap_core.analysis import ask_steps
+
+    _refuse(folders, settings.get("encoder"), settings.get("language"))
+    yield from ask_steps(*arguments, **settings)
+
+
+def _refuse(folders: bool, *names: object) -> None:
+    if not folders and any(str(name).startswith("local-dir:") for name in names):
+        raise ValueError("Visitors of this server cannot open its folders; choose bundled, or a model on the hub.")
 
 
 REMEDY = 'pip install "gradio[mcp]"'
@@ -50,7 +62,8 @@ def main() -> None:
     sweep(own_folder())  # before the page is built: every component remembers it
     memory = Memory(seconds=KEEP_SECONDS)
     job = functools.partial(steps, folders=own_machine, recover=borrowed(), memory=memory)
-    page = build_page(steps=job, examples=EXAMPLES, figures=FIGURES)
+    asking = functools.partial(ask, folders=own_machine, memory=memory)
+    page = build_page(steps=job, ask=asking, examples=EXAMPLES, figures=FIGURES)
     page.launch(
         server_name=options.host,
         server_port=options.port,

@@ -17,7 +17,7 @@ from slap_core.ui import takeaway
 from slap_core.ui.jobs import DEADLINE_SECONDS, paced
 from slap_core.views.titles import PROMISES, TITLES
 
-__all__ = ["STAGES", "blank", "run", "summarise"]
+__all__ = ["STAGES", "UNEXPECTED", "blank", "run", "summarise", "typed"]
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ def run(
         from slap_core.stages import Progress, Settings
         from slap_core.views import figures
 
-        settings = _typed(settings)
+        settings = typed(settings)
         chosen = Settings(**settings)
         found, collector = figures.Found(chosen), Collector(chosen)
         job = steps(video, query, **settings)
@@ -155,7 +155,7 @@ def summarise(
     from slap_core.report import summary
     from slap_core.stages import Progress, Settings
 
-    settings = _typed(settings)
+    settings = typed(settings)
     collector = Collector(Settings(**settings))
     job = steps(video, query, **settings)
     with contextlib.closing(paced(job, deadline_seconds=DEADLINE_SECONDS, wanted=wanted)) as job:
@@ -215,7 +215,7 @@ class _Progress:
         )
 
 
-def _typed(settings: dict[str, Any]) -> dict[str, Any]:
+def typed(settings: dict[str, Any]) -> dict[str, Any]:
     """Sliders give floats, and a browser may send anything: whole numbers are made whole, names are stripped.
 
     Raises:

@@ -9,7 +9,8 @@ from typing import Any
 import gradio as gr
 
 from slap_core.cards import chosen_coupling
-from slap_core.ui import callbacks, limits, takeaway
+from slap_core.ui import ask as asking
+from slap_core.ui import callbacks, limits, question_box, takeaway
 from slap_core.ui.about import about_place
 from slap_core.ui.findings import findings
 from slap_core.ui.jobs import still_wanted
@@ -47,13 +48,16 @@ bends towards high P and lingers there, as a thrown ball lingers at the top of i
 VIEW = '<div class="slap-host"></div>'
 
 
-def build_page(*, steps: callbacks.Steps, examples: pathlib.Path, figures: pathlib.Path) -> gr.Blocks:
+def build_page(
+    *, steps: callbacks.Steps, examples: pathlib.Path, figures: pathlib.Path, ask: asking.Ask | None = None
+) -> gr.Blocks:
     """The page, not yet launched.
 
     Args:
         steps: the main job, as `slap_core.analysis.analyse_steps`.
         examples: folder with the bundled clips and their `clips.json`.
         figures: folder with what has been measured (see `findings`).
+        ask: answers questions, as `slap_core.analysis.ask_steps`; None: the page takes none.
     """
     clips = _read_examples(examples)
     kept = (limits.CHECK_SECONDS, limits.KEEP_SECONDS)
@@ -71,7 +75,7 @@ def build_page(*, steps: callbacks.Steps, examples: pathlib.Path, figures: pathl
             with gr.Column(scale=1, min_width=300, elem_id="controls"):
                 inputs, buttons, gallery = _controls(clips)
             with gr.Column(scale=3, min_width=320, elem_id="views"):
-                shown = _views()
+                shown, box = _views(asked=ask is not None)
         gr.HTML(
             '<div class="slap-compare"></div>',
             elem_id="compare",
@@ -79,7 +83,11 @@ def build_page(*, steps: callbacks.Steps, examples: pathlib.Path, figures: pathl
             js_on_load="slap.mountCompare(element)",
         )
         findings(figures)
-        _wire(page, inputs, buttons, gallery, shown, clips, steps)
+        own = tuple(inputs)
+        if box is not None and ask is not None:
+            inputs |= box.inputs
+            question_box.wire(box, inputs, ask)
+        _wire(page, inputs, buttons, gallery, shown, clips, steps, own)
     tunnel_place(page, figures=figures)
     learn_place(page)
     about_place(page)
@@ -179,6 +187,8 @@ def _link(inputs: dict[str, Any], examples: int) -> list[dict[str, Any]]:
             row |= {"values": [value for _, value in control.choices]}
         else:
             row |= {"initial": control.value or "", "longest": control.max_length}
+        if name in ("question", "language"):
+            row["asks"] = True  # no part of a run
         rows.append(row)
     return rows
 
@@ -196,8 +206,8 @@ def _gallery(clips: list[dict[str, Any]]) -> str:
     return f'<h2>Examples</h2><ul>{items}</ul><p class="chosen" aria-live="polite"></p>'
 
 
-def _views() -> dict[str, gr.HTML]:
-    """The status line and the views, by name."""
+def _views(*, asked: bool) -> tuple[dict[str, gr.HTML], question_box.Box | None]:
+    """The status line and the views, by name, and among them the question box where questions are taken."""
     status = gr.HTML(
         "",
         elem_id="run-status",
@@ -205,16 +215,17 @@ def _views() -> dict[str, gr.HTML]:
         html_template='<div class="slap-status"></div>',
         js_on_load="slap.mountStatus(element, props, watch)",
     )
-    views = {
-        name: gr.HTML(
+    views, box = {}, None
+    for name in TITLES:
+        if name == "certificate" and asked:
+            box = question_box.question_box()
+        views[name] = gr.HTML(
             callbacks.blank(name),
             elem_id=f"view-{name}",
             apply_default_css=False,
             html_template=VIEW,
             js_on_load=f"slap.mount(element, props, watch, 'view-{name}')",
         )
-        for name in TITLES
-    }
     files = gr.HTML(
         takeaway.waiting("empty"),
         elem_id="takeaway",
@@ -222,7 +233,7 @@ def _views() -> dict[str, gr.HTML]:
         html_template='<div class="slap-takeaway"></div>',
         js_on_load="slap.mountTakeaway(element, props, watch)",
     )
-    return {"status": status, **views, "takeaway": files}
+    return {"status": status, **views, "takeaway": files}, box
 
 
 def _wire(
@@ -233,13 +244,16 @@ def _wire(
     shown: dict[str, gr.HTML],
     clips: list[dict[str, Any]],
     steps: callbacks.Steps,
+    own: tuple[str, ...],
 ) -> None:
+    """Join everything but the question box to its callbacks; `own` names the inputs that a run takes."""
     names, private = list(inputs), {"api_visibility": "private"}
     run, stop = buttons["run"], buttons["stop"]
     publish = shown["takeaway"].move_resource_to_block_cache
 
     def start(*values: object) -> Iterator[dict[Any, Any]]:
-        arguments = dict(zip(names, values, strict=True))
+        given = dict(zip(names, values, strict=True))
+        arguments = {name: given[name] for name in own}
         first = {run: gr.Button(interactive=False), stop: gr.Button(interactive=True)}
         for changes in callbacks.run(steps=steps, publish=publish, **arguments):
             yield {shown[name]: value for name, value in changes.items()} | first

@@ -20,8 +20,11 @@ __all__ = ["launch_settings", "warm_up"]
 log = logging.getLogger(__name__)
 
 STATIC = pathlib.Path(__file__).parent / "static"
-STYLES = ("page", "tunnel", "learn", "about")
-SCRIPTS = ("links", "keep", "takeaway", "compare", "page", "uploads", "tunnel", "tunnel_answer", *learn.SCRIPTS)
+STYLES = ("page", "answer", "tunnel", "learn", "about")
+SCRIPTS = (
+    *("links", "keep", "takeaway", "compare", "page", "uploads", "answer", "asking", "tunnel", "tunnel_answer"),
+    *learn.SCRIPTS,
+)
 """Of all places, in the order in which they are read."""
 
 

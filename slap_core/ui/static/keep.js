@@ -6,6 +6,7 @@
  *   slap.keep.done(files)       its figures are there, and, if they are ready, these files can be taken away
  *   slap.keep.restored(values, linked)  puts back what there is; the values that the inputs shall have. A link to other
  *                               settings than those of the last run goes before it
+ *   slap.keep.shown()           the values of the inputs of the run that the figures show; null where there was none
  *   slap.keep.put, get          keep and find something else under a name
  */
 (() => {
@@ -14,6 +15,7 @@
   const HOURS = 12;
   let inputs = null; // of the run that is under way
   let whole = false; // whether its files have come too
+  let shown = null; // of the run that the figures show
 
   const tab = (() => {
     try {
@@ -85,6 +87,7 @@
     const kept = await get("last");
     if (!kept || settings.some((value, i) => String(value) !== String(kept.inputs[i + 1]))) return null;
     show(kept.views);
+    shown = kept.inputs;
     slap.say("This is your last run, as this browser has kept it.", "ready");
     const [video, ...others] = kept.inputs;
     const here = await there(video); // uploads are deleted on a schedule
@@ -110,9 +113,10 @@
     put: (name, value) => put(name, value).catch(() => {}),
     get: (name) => get(name).catch(() => null),
     asked: (values) => {
-      inputs = values;
+      shown = inputs = values;
       whole = false;
     },
+    shown: () => shown,
     done: (files) => {
       if (whole) return;
       whole = files.state === "ready";
@@ -122,8 +126,9 @@
       const [example, ...settings] = linked() || [];
       try {
         forgetOld().catch(() => {});
-        const found = await last(values, settings);
-        if (found) return found;
+        const own = values.length - slap.explore.asks; // inputs of a run: what is asked may differ
+        const found = await last(values, settings.slice(0, own - 1));
+        if (found) return settings.length ? [...found.slice(0, own), ...settings.slice(own - 1)] : found;
       } catch {
         // a browser that keeps nothing starts afresh
       }

@@ -23,6 +23,7 @@
   slap.useCoupling = (coupling) => fill(document.querySelector("#input-coupling input[type=number]"), String(coupling));
   slap.useUntil = (seconds) => fill(document.querySelector("#input-until input[type=number]"), String(seconds));
   slap.useKept = (frames) => fill(keptInput(), frames);
+  slap.useQuestion = (words) => fill(document.querySelector("#input-question :is(textarea, input)"), words);
   slap.namedKept = () => keptInput()?.value ?? "";
 
   const runButton = () => document.querySelector("#button-run");
@@ -100,6 +101,7 @@
   let stopTime = -Infinity;
 
   slap.queued = (values) => {
+    slap.asking?.clear();
     slap.keep.asked(values);
     slap.explore.write(values);
     stopped = heard = false;
@@ -149,6 +151,7 @@
   slap.explore = {
     opened: (values, rows) => {
       table = rows;
+      explore.asks = rows.filter((row) => row.asks).length; // the last ones, which are no part of a run
       slap.opened();
       return slap.keep.restored(values, explore.linked);
     },
