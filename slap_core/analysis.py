@@ -41,7 +41,7 @@ from slap_core.video import fingerprint, read_clip
 from slap_core.views.projection import project
 from slap_core.words import distinct, one_line
 
-__all__ = ["analyse", "analyse_stages", "analyse_steps", "ask_steps"]
+__all__ = ["analyse", "analyse_stages", "analyse_steps", "ask", "ask_steps"]
 
 DECODED_SIZE = 256
 """Shorter side of the decoded frames, pixels: enough for encoders of up to 256 px and for the page's pictures."""
@@ -229,6 +229,12 @@ def ask_steps(
         for answer in answers:
             times = decoded.clip.times[list(answer.frames)].tolist()
             yield dataclasses.replace(answer, times=tuple(round(time, 4) for time in times))
+
+
+def ask(clip_or_path: Clip | str | os.PathLike[str], question: str, query: str | None = None, **how: Any) -> Answer:
+    """The answer to a question about a video; arguments and errors as for `ask_steps`."""
+    *_, answer = ask_steps(clip_or_path, question, query, **how)
+    return answer
 
 
 def _settings(settings: Mapping[str, Any]) -> tuple[Settings, OpenClipEncoder | None]:

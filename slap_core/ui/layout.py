@@ -1,6 +1,5 @@
 """The page: what stands where, and which callback each control calls."""
 
-import html
 import json
 import pathlib
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from slap_core.cards import chosen_coupling
 from slap_core.ui import ask as asking
 from slap_core.ui import callbacks, limits, question_box, takeaway
 from slap_core.ui.about import about_place
+from slap_core.ui.examples import gallery_of, read_examples
 from slap_core.ui.findings import findings
 from slap_core.ui.jobs import still_wanted
 from slap_core.ui.learn import learn_place
@@ -59,7 +59,7 @@ def build_page(
         figures: folder with what has been measured (see `findings`).
         ask: answers questions, as `slap_core.analysis.ask_steps`; None: the page takes none.
     """
-    clips = _read_examples(examples)
+    clips = read_examples(examples)
     kept = (limits.CHECK_SECONDS, limits.KEEP_SECONDS)
     with gr.Blocks(title="SLAP Explorer", analytics_enabled=False, delete_cache=kept) as page:
         bar()
@@ -94,15 +94,6 @@ def build_page(
     return page.queue(default_concurrency_limit=1, max_size=20)
 
 
-def _read_examples(folder: pathlib.Path) -> list[dict[str, Any]]:
-    """The bundled clips that are really there: file (a path), title, query, keep_every, note."""
-    index = folder / "clips.json"
-    if not index.is_file():
-        return []
-    clips = [clip | {"path": (folder / clip["file"]).resolve()} for clip in json.loads(index.read_text("utf-8"))]
-    return [clip for clip in clips if clip["path"].is_file()]
-
-
 def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, Any], gr.HTML]:
     video = gr.Video(label="Video", sources=["upload"], elem_id="input-video", height=220, autoplay=False)
     gr.HTML(
@@ -114,7 +105,7 @@ def _controls(clips: list[dict[str, Any]]) -> tuple[dict[str, Any], dict[str, An
         js_on_load="slap.mountUpload(element)",
     )
     gallery = gr.HTML(
-        _gallery(clips),
+        gallery_of(clips),
         elem_id="examples",
         apply_default_css=False,
         visible=bool(clips),
@@ -191,19 +182,6 @@ def _link(inputs: dict[str, Any], examples: int) -> list[dict[str, Any]]:
             row["asks"] = True  # no part of a run
         rows.append(row)
     return rows
-
-
-def _gallery(clips: list[dict[str, Any]]) -> str:
-    items = "".join(
-        f'<li><button type="button" id="example-{index}" data-index="{index}" '
-        f'data-file="{html.escape(clip["path"].name)}">'
-        f'<video muted playsinline preload="metadata" tabindex="-1" aria-hidden="true" '
-        f'src="gradio_api/file={html.escape(clip["path"].as_posix())}#t=0.8"></video>'
-        f'<span class="name">{html.escape(clip["title"])}</span></button>'
-        f'<p class="note" hidden>{html.escape(clip.get("note", ""))}</p></li>'
-        for index, clip in enumerate(clips)
-    )
-    return f'<h2>Examples</h2><ul>{items}</ul><p class="chosen" aria-live="polite"></p>'
 
 
 def _views(*, asked: bool) -> tuple[dict[str, gr.HTML], question_box.Box | None]:
