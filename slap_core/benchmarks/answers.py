@@ -8,9 +8,10 @@ anchors, or (NAME_shown) by those alone that show it; `slap` is held by those th
 the latents of the cut-away, beside the marks of SLAP's. An answer is right where it is, greedily and word for word, the
 truth. Splits are those of what is asked about at the moment asked for: visible, hidden, absent.
 
-`question_only`: the language model without any evidence. `ablations`, at 50 % of the frames: one kind of evidence
-alone (stage 2 of the shipped projector), no stage 2, no stage 1 (random slots), means or a Q-Former in the place of
-slots; trained like the shipped one (folders `slot_vlm_*` of the weights). Intervals are bootstraps over scenes.
+`question_only`: the language model without any evidence. `ablations`, at 50 % of the frames: all stages, one kind of
+evidence alone (after stage 2), no stage 2, no stage 1 (random slots), means or a Q-Former in the place of slots. They
+are trained alike, with 350 steps a branch and 500 together (folders `slot_vlm_*` of the weights); `full` is the shipped
+projector, which was trained for longer. Intervals are bootstraps over scenes.
 
 With --data LAYOUT:FOLDER it asks about videos that a person has on disk instead (see `question_sets`).
 """
@@ -43,6 +44,7 @@ __all__ = ["ABLATIONS", "Answered", "main", "score", "test_methods"]
 
 SCENES: Final = 64
 ABLATIONS: Final = {
+    "all_stages": ("slot_vlm_short", "slots", BRANCHES),
     "slow_only": ("slot_vlm_single", "slots", ("slow",)),
     "fast_only": ("slot_vlm_single", "slots", ("fast",)),
     "path_only": ("slot_vlm_single", "slots", ("path",)),
