@@ -80,9 +80,11 @@ def test_an_answer_comes_and_its_evidence_is_marked_after_a_run(page):
 
     # The address asks the same again; the run is not asked for again by it.
     page.reload()
-    page.wait_for_function("() => document.querySelector('.slap-sentence').textContent.includes('last run')")
-    assert page.input_value(QUESTION) == "where is the red car halfway?"
-    assert page.locator("#input-coupling input[type=number]").input_value() == "0.1"
+    page.wait_for_selector(".slap-sentence:has-text('last run')")
+    page.wait_for_function(
+        "(selector) => document.querySelector(selector)?.value === 'where is the red car halfway?'", arg=QUESTION
+    )
+    page.wait_for_function("() => document.querySelector('#input-coupling input[type=number]')?.value === '0.1'")
     assert_quiet(page)
 
 
