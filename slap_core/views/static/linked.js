@@ -134,8 +134,9 @@
     (event) => {
       if (!own(event)) return;
       const follow = () => {
+        if (!player() || player().paused) return; // whoever lets the cursor go after a pause has let it go
         listen();
-        if (player() && !player().paused) requestAnimationFrame(follow);
+        requestAnimationFrame(follow);
       };
       follow();
     },
