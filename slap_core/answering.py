@@ -153,10 +153,13 @@ def answer_steps(
         return
     about = subject(asked, query)
     steps = torch.linspace(*span, STEPS, dtype=torch.float64)
-    solution, holds = (method or QuestionPath(hidden_potential()))(seen, steps, encoder.text([about])[0])
+    looked_for = encoder.text([about])[0]
+    solution, holds = (method or QuestionPath(hidden_potential()))(seen, steps, looked_for)
     slots = load_slots(encoder.name)
     assert slots is not None, "a projector is shipped with the slots it was trained for"
-    evidence = gather([slot_evidence(slots, looked, span), path_evidence(solution.path, seen.times[holds], span)])
+    evidence = gather(
+        [slot_evidence(slots, looked, span), path_evidence(solution.path, seen.times[holds], span, looked_for)]
+    )
     said = with_moment(asked.lower(), span)
     text = model.prompt(said.rstrip("?"))
     with torch.no_grad():

@@ -6,7 +6,8 @@ Three kinds of them:
   when;
 - *fast slots*: each event slot of each cell of the coarse grid, with its cell, its mean time, and how long;
 - *path latents*: the path of what the question is about at 11 even times of the clip, each marked as seen or recovered;
-  several tokens each, for a latent says several things at once.
+  several tokens each, for a latent says several things at once. Beside each latent stands how near it is to some
+  phrases, by the encoder's own text tower: what is known of language need not be learned again.
 
 Kept frames alone are looked at. Each kind has a projection of its own: layer norm, a hidden layer to which embeddings
 of where and when are added, and a linear map into the language model's space. They are trained with the language model
@@ -34,6 +35,8 @@ BRANCHES = ("slow", "fast", "path")
 """In this order before a question; "dense" stands in for the first two in the ablation with a Q-Former."""
 STEPS = 11
 """Times of the clip at which the path is looked at: tenths."""
+SHARPNESS = 40.0
+"""Inverse temperature of the bundled encoder's cosines, about as in its own training."""
 PLACES = {"slow": 4, "fast": 5, "path": 2, "dense": 4}
 """Numbers that say where and when: row, column, share, time; row, column, time, duration, share; time, recovered."""
 
@@ -50,6 +53,8 @@ class ProjectorConfig:
     """Of each projection's hidden layer."""
     path_tokens: int = 4
     """Tokens for each latent of the path."""
+    phrases: int = 0
+    """Phrases that the latents of the path are compared with."""
     bands: int = 4
     """Octaves of the sines that say where and when."""
     queries: int = 0
@@ -129,13 +134,16 @@ def _fast(found: SlowFast, when: Tensor, grid: int) -> tuple[Tensor, Tensor]:
     return found.vectors[-cells * slots :], places
 
 
-def path_evidence(path: Path, anchors: Float[Tensor, "anchor"], span: tuple[float, float]) -> Evidence:
-    """The path at `STEPS` even times of the clip; those of no anchor are marked as recovered.
+def path_evidence(
+    path: Path, anchors: Float[Tensor, "anchor"], span: tuple[float, float], query: Float[Tensor, "dim"]
+) -> Evidence:
+    """The path at `STEPS` even times of the clip, beside its query; times of no anchor are marked as recovered.
 
     Args:
         path: of what the question is about.
         anchors: times of the frames that hold it, seconds.
         span: first and last time of the clip.
+        query: what the question is about, a unit latent.
     """
     times = torch.linspace(*span, STEPS, dtype=torch.float64)
     points = path(times).float()
@@ -143,6 +151,7 @@ def path_evidence(path: Path, anchors: Float[Tensor, "anchor"], span: tuple[floa
     near = (times[:, None] - anchors.double()).abs().amin(1) if len(anchors) else torch.full((STEPS,), torch.inf)
     recovered = near > 0.01 * max(span[1] - span[0], 1e-9)
     places = torch.stack([_fractions(times, span), recovered.float()], -1)
+    points = torch.cat([points, query.float().expand(STEPS, -1)], -1)
     return Evidence({"path": points}, {"path": places}, {"path": torch.ones(STEPS, dtype=torch.bool)})
 
 
@@ -171,10 +180,17 @@ def _fractions(times: Tensor, span: tuple[float, float]) -> Float[Tensor, "time"
 class _Projection(nn.Module):
     """From one kind of vectors to tokens of the language model."""
 
-    def __init__(self, config: ProjectorConfig, *, dim: int, axes: int, tokens: int) -> None:
+    def __init__(self, config: ProjectorConfig, *, dim: int, axes: int, tokens: int, phrases: int = 0) -> None:
         super().__init__()
         self.tokens = tokens
-        self.read = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, config.dim_hidden))
+        self.dim = 2 * dim if phrases else dim
+        """What is read of each vector: without phrases, a path's query is not."""
+        if phrases:
+            self.read = nn.Sequential(
+                _Worded(phrases, dim), nn.Linear(_Worded.features(phrases, dim), config.dim_hidden)
+            )
+        else:
+            self.read = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, config.dim_hidden))
         self.where = Fourier(axes, config.dim_hidden, bands=config.bands)
         self.write = nn.Sequential(
             nn.GELU(),
@@ -185,8 +201,41 @@ class _Projection(nn.Module):
 
     def forward(self, vectors: Float[Tensor, "*batch token dim"], places: Float[Tensor, "*batch token axis"]) -> Tensor:
         """The tokens of each vector, one after the other."""
-        found = self.write(self.read(vectors) + self.where(places))
+        found = self.write(self.read(vectors[..., : self.dim]) + self.where(places))
         return found.unflatten(-1, (self.tokens, -1)).flatten(-3, -2)
+
+
+class _Worded(nn.Module):
+    """Latents, and how near each is to some phrases, by itself and together with the query.
+
+    Softmax of the cosines of the latent is what it shows, of those of the query what is asked for, and of the sum of
+    both, a product of the two, what it shows of the thing that is asked for.
+    """
+
+    def __init__(self, phrases: int, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.register_buffer("phrases", torch.zeros(phrases, dim))
+
+    @staticmethod
+    def features(phrases: int, dim: int) -> int:
+        """How many numbers come out for each latent."""
+        return dim + 4 * phrases
+
+    def forward(self, vectors: Float[Tensor, "*batch both"]) -> Float[Tensor, "*batch feature"]:
+        """All of size about 1, as layers want it; latent and query stand in one row."""
+        latents, query = vectors.split(self.dim, -1)
+        near, asked = latents @ self.phrases.mT, query @ self.phrases.mT
+        spread = near.std(-1, keepdim=True).clamp_min(1e-6)
+        shares = [(SHARPNESS * cosine).softmax(-1) for cosine in (near, asked, near + asked)]
+        return torch.cat(
+            [
+                latents * self.dim**0.5,
+                (near - near.mean(-1, keepdim=True)) / spread,
+                *(share * self.phrases.shape[0] ** 0.5 for share in shares),
+            ],
+            -1,
+        )
 
 
 class _Queried(nn.Module):
@@ -231,11 +280,21 @@ class Projector(nn.Module, PyTorchModelHubMixin):
         dims = {"slow": config.dim_slot, "fast": config.dim_slot, "path": config.dim_latent}
         sizes = {name: config.path_tokens if name == "path" else 1 for name in BRANCHES}
         names = ["path"] if config.queries else list(BRANCHES)
+        phrases = {"path": config.phrases}
         self.branch = nn.ModuleDict(
-            {name: _Projection(config, dim=dims[name], axes=PLACES[name], tokens=sizes[name]) for name in names}
+            {
+                name: _Projection(
+                    config, dim=dims[name], axes=PLACES[name], tokens=sizes[name], phrases=phrases.get(name, 0)
+                )
+                for name in names
+            }
         )
         if config.queries:
             self.branch["dense"] = _Queried(config)
+
+    def compare_with(self, phrases: Float[Tensor, "phrase dim"]) -> None:
+        """Take the latents of the phrases, as many as `config.phrases`."""
+        self.branch["path"].read[0].phrases.copy_(phrases)
 
     def forward(
         self, evidence: Evidence

@@ -11,6 +11,8 @@ from slap_core.slot_vlm import STEPS, Evidence, Projector, ProjectorConfig, gath
 from slap_core.types import Latents, Tokens
 from slap_core.visibility import showing
 
+QUERY = torch.eye(256)[0]
+
 
 def latents(count, dim=8, seed=0):
     points = torch.randn(count, dim, generator=torch.Generator().manual_seed(seed))
@@ -25,9 +27,11 @@ def tokens(count):
 def test_the_path_is_looked_at_in_tenths_and_what_no_anchor_holds_is_marked():
     seen = latents(3)  # at 0, 5 and 10 s
     path = Slerp()(seen, torch.linspace(0, 10, 11, dtype=torch.float64)[[1, 2, 3, 4, 6, 7, 8, 9]]).path
-    found = path_evidence(path, seen.times, (0.0, 10.0))
-    assert found.vectors["path"].shape == (STEPS, 8)
-    torch.testing.assert_close(found.vectors["path"][[0, 5, 10]], seen.points)
+    found = path_evidence(path, seen.times, (0.0, 10.0), torch.ones(8))
+    points, query = found.vectors["path"].split(8, -1)
+    assert len(points) == STEPS
+    torch.testing.assert_close(points[[0, 5, 10]], seen.points)
+    torch.testing.assert_close(query, torch.ones(STEPS, 8))
     time, recovered = found.places["path"].unbind(-1)
     torch.testing.assert_close(time, torch.linspace(0, 1, 11))
     assert (recovered == 0).nonzero().flatten().tolist() == [0, 5, 10]
@@ -58,7 +62,7 @@ def test_clips_of_fewer_frames_are_filled_up_and_what_fills_does_not_count():
 
 
 def test_every_branch_has_its_tokens():
-    path = path_evidence(Slerp()(latents(4, 256), []).path, latents(4).times, (0.0, 10.0))
+    path = path_evidence(Slerp()(latents(4, 256), []).path, latents(4).times, (0.0, 10.0), QUERY)
     evidence = gather([slot_evidence(load_slots(), tokens(8), (0.0, 10.0)), path])
     assert evidence.branches == ("slow", "fast", "path")
     found, held = Projector(ProjectorConfig(32))(evidence)
@@ -86,8 +90,24 @@ def test_projectors_are_saved_and_loaded(tmp_path):
     projector.save_pretrained(tmp_path)
     again = Projector.from_pretrained(tmp_path)
     assert again.config == projector.config
-    evidence = path_evidence(Slerp()(latents(4, 256), []).path, latents(4).times, (0.0, 10.0))
+    evidence = path_evidence(Slerp()(latents(4, 256), []).path, latents(4).times, (0.0, 10.0), QUERY)
     torch.testing.assert_close(again(evidence)[0], projector(evidence)[0])
+
+
+def test_a_path_is_read_with_what_is_asked_for():
+    """Of two things that a latent shows, the query says which one the tokens are about."""
+    projector = Projector(ProjectorConfig(32, dim_latent=8, phrases=3)).eval()
+    with torch.no_grad():
+        projector.compare_with(torch.eye(8)[:3])
+    both = sphere.normalize(torch.tensor([[1.0, 1.0, 0, 0, 0, 0, 0, 0]]))
+    path = Slerp()(Latents(both, torch.zeros(1, dtype=torch.float64)), []).path
+    found = [projector(path_evidence(path, torch.zeros(1), (0.0, 1.0), torch.eye(8)[k]))[0] for k in (0, 1)]
+    assert not torch.allclose(*found)
+    worded = projector.branch["path"].read[0](torch.cat([both, torch.eye(8)[:1]], -1))[0]
+    near, asked, together = worded[-9:].view(3, 3) / 3**0.5
+    torch.testing.assert_close(near[:2], torch.tensor([0.5, 0.5]))
+    assert int(asked.argmax()) == 0
+    assert float(together[0]) > 0.99
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ from slap_core.pretrained import load_encoder, load_slots
 from slap_core.question_paths import QuestionPath
 from slap_core.slot_vlm import BRANCHES, Projector, ProjectorConfig
 from slap_core.training import language_model, slot_vlm
+from slap_core.training.clause_targets import Targets, clauses
 from slap_core.training.interviews import RATES, draw_interviews, kept_frames, load, save
 from slap_core.training.question_batches import IGNORED, VARIANTS, answered, packed, read, told
 from slap_core.training.tokenizer import write_tokenizer
-from slap_core.tunnel_world import seeds
+from slap_core.tunnel_world import MOMENTS, seeds
 
 SMALL = {"dim": 32, "layers": 2, "heads": 2}
 
@@ -164,6 +165,37 @@ def test_what_is_right_in_a_batch_is_what_the_model_says_alone(interviews, langu
     wrong = [type(one)(**{**vars(one), "answer": "purple purple"}) for one in first]
     assert not answered(projector, language, read(interviews, language, wrong, ["slerp"] * 6, 1), BRANCHES).any()
     assert set(told(projector, language, batch, BRANCHES)) == {"loss", "right"}
+
+
+def test_paths_are_told_the_clauses_of_what_they_are_of(interviews, language, told_by):
+    scene = sorted({one.scene for one in interviews.asked})[0]
+    (story,) = language_model.draw_stories(torch.tensor([scene]))
+    one = next(o for o in interviews.asked if o.scene == scene and o.type == "presence" and o.answer == "yes")
+    about = one.text.removeprefix("is there ").rstrip("?")
+    moment = next(m for m, when in enumerate(MOMENTS) if about.endswith(when))
+    about = about.removesuffix(MOMENTS[moment]).strip()
+    (clause,) = clauses(story, about, moment)
+    assert about.split()[-1] in clause
+    target, told = Targets(language, {scene: story}, tokens=4).of([one])
+    step = 1 + 2 * moment
+    assert told[0, step].tolist() == [True, False, False, False]
+    ids = torch.tensor([language.tokenizer.get_vocab()[word] for word in clause])
+    torch.testing.assert_close(target[0, step, 0], language.model.get_input_embeddings().weight[ids].sum(0))
+    assert not told[0, ::2].any()
+
+
+@pytest.mark.slow
+def test_paths_learn_what_to_say_and_then_to_answer(interviews, language, tmp_path):
+    scenes = sorted({one.scene for one in interviews.asked})
+    stories = dict(zip(scenes, language_model.draw_stories(torch.tensor(scenes)), strict=True))
+    settings = slot_vlm.ProjectorSettings(
+        out=tmp_path, stage="single", branches=("path",), steps=5, said_steps=400, batch=2, questions=4, warmup=5,
+        learning_rate=3e-3, dim_hidden=32,
+    )  # fmt: skip
+    model, log = slot_vlm.train(settings, language, interviews, load_encoder().text(slot_vlm.phrases()), stories)
+    assert log[0]["step"] == 200
+    assert log[1]["loss"] < 0.7 * log[0]["loss"]
+    assert model.config.phrases == len(slot_vlm.phrases())
 
 
 @pytest.mark.slow

@@ -134,12 +134,13 @@ def draw_interviews(
                 for name in names:
                     solution, holds = methods[name](seen, steps.double(), query)
                     of[word][name] = len(paths)
-                    paths.append(_half(path_evidence(solution.path, seen.times[holds], span)))
+                    paths.append(_half(path_evidence(solution.path, seen.times[holds], span, query)))
                 if truth is not None:
                     of[word]["oracle"] = len(paths)
                     marks = paths[-1].places["path"]
                     held = torch.ones(STEPS, dtype=torch.bool)
-                    paths.append(Evidence({"path": truth.half()}, {"path": marks}, {"path": held}))
+                    true = torch.cat([truth, query.expand(STEPS, -1)], -1)
+                    paths.append(Evidence({"path": true.half()}, {"path": marks}, {"path": held}))
             asked += [
                 Asked(len(found) - 1, of[q.about], rate, seed, q.text, q.answer, q.type, q.split) for q in questions
             ]

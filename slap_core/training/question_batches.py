@@ -42,6 +42,7 @@ class Batch:
     labels: Int64[Tensor, "question word"]
     """What each word is to be followed by, where it is of the answer; else `IGNORED`."""
     clips: int
+    asked: tuple[Asked, ...] = ()
 
 
 def seen_by(evidence: Evidence, variant: str) -> Evidence:
@@ -78,7 +79,7 @@ def read(
         labels.append(torch.tensor([*[IGNORED] * (len(asked) - 1), *answer]))
     ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
     padded = torch.nn.utils.rnn.pad_sequence(labels, batch_first=True, padding_value=IGNORED)
-    return Batch(seen_by(interviews.evidence(chosen, paths), variant), ids, padded, clips)
+    return Batch(seen_by(interviews.evidence(chosen, paths), variant), ids, padded, clips, tuple(chosen))
 
 
 def told(

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from slap_core.baselines import Slerp, ZeroOrderHold
@@ -28,11 +29,13 @@ from slap_core.question_paths import QuestionPath, hidden_potential
 from slap_core.slot_vlm import BRANCHES, Projector, ProjectorConfig
 from slap_core.slots import SlowFastSlots
 from slap_core.training import command_line, loop
+from slap_core.training.clause_targets import Targets
 from slap_core.training.interviews import Asked, Interviews, draw_interviews, load, save
+from slap_core.training.language_model import draw_stories
 from slap_core.training.question_batches import VARIANTS, Batch, read, told
-from slap_core.tunnel_world import seeds
+from slap_core.tunnel_world import COLOURS, KINDS, Story, prompt, seeds
 
-__all__ = ["ProjectorSettings", "batches_of", "interviews_of", "main", "methods", "train", "unfitted"]
+__all__ = ["ProjectorSettings", "batches_of", "interviews_of", "main", "methods", "phrases", "train", "unfitted"]
 
 SHARES = {"zoh": 0.1, "slerp": 0.15, "slerp_shown": 0.15, "latent_ode": 0.1, "latent_ode_shown": 0.15, "slap": 0.35}
 """How often each method's paths are learned from."""
@@ -70,8 +73,14 @@ class ProjectorSettings(loop.LoopSettings):
     """The highest learning rate."""
     dim_hidden: int = 256
     """Width of the projections."""
+    said_steps: int = 3000
+    """Of the stage of the path alone, before it is asked: its tokens learn the clauses that they should say."""
+    apart: float = 0.2
+    """Share of the steps with the path alone, and of those without it, where all branches learn together."""
 
 
+SAID_BATCH = 128
+"""Paths per step that learn what they should say."""
 QUERIES = 64
 """Of the Q-Former that stands in for slots."""
 
@@ -134,8 +143,23 @@ def batches_of(
     return batches
 
 
+def phrases() -> list[str]:
+    """What a latent may show, in words that the bundled encoder was taught: every thing in every place."""
+    things = [
+        prompt(kind=kind, colour=colour, place=place)
+        for kind in KINDS
+        for colour in COLOURS
+        for place in ("left", "middle", "right")
+    ]
+    return [*things, prompt()]
+
+
 def train(
-    settings: ProjectorSettings, language: LanguageModel, interviews: Interviews
+    settings: ProjectorSettings,
+    language: LanguageModel,
+    interviews: Interviews,
+    words: Float[Tensor, "phrase dim"] | None = None,
+    stories: dict[int, Story] | None = None,
 ) -> tuple[Projector, list[loop.Row]]:
     """The projector after one stage, in evaluation mode, and the log of its training.
 
@@ -143,6 +167,8 @@ def train(
         settings: of this run.
         language: frozen.
         interviews: the training clips.
+        words: latents of the phrases that those of the path are compared with.
+        stories: of the scenes by their seeds, from which paths learn what they should say; None: from answers alone.
     """
     config = ProjectorConfig(
         language.dim,
@@ -150,8 +176,11 @@ def train(
         language=language.name,
         dim_slot=interviews.slots.vectors[next(iter(VARIANTS[settings.variant].values()))].shape[-1],
         queries=QUERIES if settings.variant == "queries" else 0,
+        phrases=0 if words is None else len(words),
     )
     model = loop.initialise(lambda: Projector(config), seed=settings.seed)
+    if words is not None:
+        model.compare_with(words)
     if settings.start is not None:
         model = Projector.from_pretrained(network_folder(settings.start))
     language.model.requires_grad_(False)
@@ -163,18 +192,49 @@ def train(
             projection.requires_grad_(name in branches)
 
         def objective(batch: Batch, generator: torch.Generator, branches: list[str] = branches) -> dict[str, Tensor]:
-            return told(model, language, batch, branches)
+            return told(model, language, batch, _some(branches, settings, generator))
 
+        if branches == ["path"] and stories is not None:
+            log += _said(model, Targets(language, stories, tokens=config.path_tokens), interviews, settings)
         out = settings.out / branches[0] if len(stages) > 1 else settings.out
         log += loop.fit(model, objective, batches, dataclasses.replace(settings, out=out))
     return model, log
+
+
+def _said(model: Projector, targets: Targets, interviews: Interviews, settings: ProjectorSettings) -> list[loop.Row]:
+    """Teach the path's tokens the clauses that they should say, without the language model."""
+    settings = dataclasses.replace(settings, out=settings.out / "said", steps=settings.said_steps, log_every=200)
+
+    def batches(first: int) -> Iterator[list[Asked]]:
+        for step in range(first, settings.steps):
+            generator = loop.generator_of(settings.seed, step)
+            index = torch.randint(len(interviews.asked), (SAID_BATCH,), generator=generator).tolist()
+            yield [interviews.asked[k] for k in index]
+
+    def objective(asked: list[Asked], generator: torch.Generator) -> dict[str, Tensor]:
+        paths = interviews.paths.at(torch.tensor([next(iter(one.paths.values())) for one in asked]))
+        return {"loss": targets.loss(model(paths)[0], asked)}
+
+    return loop.fit(model, objective, batches, settings)
+
+
+def _some(branches: list[str], settings: ProjectorSettings, generator: torch.Generator) -> list[str]:
+    """In some steps the path alone, or all but the path: no branch is to lean on another."""
+    u = float(torch.rand((), generator=generator))
+    if len(branches) < 2 or "path" not in branches or u >= 2 * settings.apart:
+        return branches
+    return ["path"] if u < settings.apart else [name for name in branches if name != "path"]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The command line."""
     settings = command_line.parse(ProjectorSettings, "Train the projector of slots and paths.", arguments)
     language = load_language_model(settings.language)
-    model, log = train(settings, language, interviews_of(settings))
+    words = load_encoder().text(phrases())
+    interviews = interviews_of(settings)
+    scenes = sorted({one.scene for one in interviews.asked})
+    stories = dict(zip(scenes, draw_stories(torch.tensor(scenes)), strict=True))
+    model, log = train(settings, language, interviews, words, stories)
     model.requires_grad_(True).save_pretrained(settings.out)
     line = command_line.command("slap_core.training.slot_vlm", arguments)
     scores = {f"train {name}": round(log[-1][name], 4) for name in ("loss", "right")}

@@ -184,7 +184,7 @@ def _order(story: Story, choices: Choices) -> list[ClipQuestion]:
         return []
     text = f"does the {_noun(one)} hide before or after the {_noun(other)}?"
     answer = "before" if begins[one] < begins[other] else "after"
-    return [ClipQuestion(text, answer, "order", "hidden", "an object", None)]
+    return [ClipQuestion(text, answer, "order", "hidden", prompt(kind=one[0], colour=one[1]), None)]
 
 
 def account(story: Story, *, variant: int = 0) -> list[list[str]]:

@@ -9,7 +9,9 @@ from slap_core.views.titles import TITLES
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
-HEADLINES = "() => [...document.querySelectorAll('#views .slap-headline:not(.slap-answer-text)')].map((e) => e.textContent)"
+HEADLINES = (
+    "() => [...document.querySelectorAll('#views .slap-headline:not(.slap-answer-text)')].map((e) => e.textContent)"
+)
 PLOTLY_IN_PAGE = "(id) => document.querySelector(`#${id} .slap-plot`).data.find((t) => t.name === 'SLAP').x"
 
 
