@@ -48,7 +48,7 @@ def test_scenes_of_the_training_split_are_refused(tmp_path, capsys):
 def clip(path):
     scene = tunnel_world.sample(tunnel_world.seeds("test", 1), frames=12)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_clip(tunnel_world.film(tunnel_world.render(scene, size=64).observed[0], 6.0), path)
+    write_clip(path, tunnel_world.film(tunnel_world.render(scene, size=64).observed[0], 6.0))
     return path
 
 
