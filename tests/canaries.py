@@ -44,7 +44,12 @@ class Watch:
     def __init__(self, path):
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._file = self._libc.inotify_init1(os.O_NONBLOCK)
+        assert self._file >= 0, os.strerror(ctypes.get_errno())
         assert self._libc.inotify_add_watch(self._file, os.fsencode(path), self.IN_OPEN) >= 0
+
+    def __del__(self):
+        if self._file >= 0:  # a user may have 128 of them
+            os.close(self._file)
 
     def openings(self):
         """Since the last call."""

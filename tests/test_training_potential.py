@@ -277,7 +277,7 @@ def test_a_short_training_on_videos(videos, encoder_folder, tmp_path, unhooked):
 
 
 def test_a_card_of_the_papers_recipe_tells_what_was_left_out():
-    whole, bare = PaperSettings(), PaperSettings(gamma=0, spectral_norm=False)
+    whole, bare = PaperSettings(), PaperSettings(gamma=0.0, spectral_norm=False)
     told = [trainer._description(settings, trainer.WHAT["paper"]) for settings in (whole, bare)]
     assert told[0]["title"].endswith("by the paper's recipe")
     assert "recipe: InfoNCE, Sobolev penalty, spectral norm (exact at export), then" in told[0]["what"]
