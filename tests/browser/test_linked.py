@@ -74,7 +74,7 @@ def test_one_cursor_runs_through_every_figure(ready):
 
     page.keyboard.press("Escape")
     assert following(page) == []
-    # In the query arrows move the caret, not the cursor. Focus may scroll, and what rests below the pointer is pointed at.
+    # In the query arrows move the caret, not the cursor. Focus may scroll what then lies below the pointer.
     page.mouse.move(0, 0)
     page.focus("#input-query textarea, #input-query input")
     page.keyboard.press("ArrowRight")
