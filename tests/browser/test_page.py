@@ -153,6 +153,7 @@ def test_stop_ends_the_run_and_frees_the_page(page):
 def test_findings_are_told_with_their_figures(page):
     page.get_by_role("button", name="What has been measured").click()
     pictures = page.locator("#findings img")
+    pictures.nth(1).wait_for(state="attached")  # the fold fills after the click
     assert pictures.count() == 2
     for picture in pictures.all():
         picture.scroll_into_view_if_needed()
