@@ -11,10 +11,11 @@ Which tokens an answer rests on is told by how much its log-likelihood changes w
 over their dimensions, in absolute value.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 
 import torch
 from jaxtyping import Float, Int
@@ -146,9 +147,7 @@ def answer_steps(
     projector = load_projector(encoder=encoder.name, language=language)
     if projector is None:
         answer, text = _in_words(encoder, seen, looked, asked, frames, span, query, model, phrases, method)
-        for words in model.stream(None, text, temperature=temperature, seed=seed):
-            answer = dataclasses.replace(answer, text=words)
-            yield answer
+        answer = yield from _spoken(answer, model, None, text, temperature=temperature, seed=seed)
         yield dataclasses.replace(answer, done=True)
         return
     about = subject(asked, query)
@@ -175,10 +174,25 @@ def answer_steps(
         recovered=_stretches(seen.times[holds], span),
         unknown_words=tuple(model.unknown_words(said)),
     )
-    for words in model.stream(prefix, text, temperature=temperature, seed=seed):
-        answer = dataclasses.replace(answer, text=words)
-        yield answer
-    yield dataclasses.replace(_attributed(answer, model, projector, evidence, text, shown, steps), done=True)
+    answer = yield from _spoken(answer, model, prefix, text, temperature=temperature, seed=seed)
+    yield dataclasses.replace(_attributed(answer, model, projector, evidence, prefix, text, shown, steps), done=True)
+
+
+def _spoken(
+    answer: Answer,
+    model: LanguageModel,
+    prefix: Float[Tensor, "token dim"] | None,
+    text: str,
+    *,
+    temperature: float,
+    seed: int,
+) -> Generator[Answer, None, Answer]:
+    """The answer as its words come; it is returned with all of them."""
+    with contextlib.closing(model.stream(prefix, text, temperature=temperature, seed=seed)) as stream:
+        for words in stream:
+            answer = dataclasses.replace(answer, text=words)
+            yield answer
+    return answer
 
 
 def checked_question(question: str) -> str:
@@ -209,14 +223,13 @@ def _attributed(
     model: LanguageModel,
     projector: Projector,
     evidence: Evidence,
+    prefix: Float[Tensor, "token dim"],
     text: str,
     frames: Int[Tensor, "shown"],
     steps: Float[Tensor, "step"],
 ) -> Answer:
     """The same answer, with what it rests on."""
-    with torch.no_grad():
-        prefix, _ = projector(evidence)
-    prefix.requires_grad_(True)
+    prefix = prefix.detach().requires_grad_(True)
     said = model.ids(answer.text)
     if not said:
         return answer

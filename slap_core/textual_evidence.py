@@ -11,12 +11,10 @@ from slap_core import sphere
 from slap_core.encoders import OpenClipEncoder
 from slap_core.object_paths import moments, sighted
 from slap_core.pretrained import load_slots
+from slap_core.slot_vlm import STEPS
 from slap_core.types import Latents, Solution, Tokens
 
-__all__ = ["STEPS", "seen_objects", "textual_evidence"]
-
-STEPS = 11
-"""Times that are told of."""
+__all__ = ["seen_objects", "textual_evidence"]
 
 
 def textual_evidence(
