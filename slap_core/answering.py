@@ -23,10 +23,11 @@ from torch import Tensor
 
 from slap_core import sphere
 from slap_core.encoders import OpenClipEncoder
+from slap_core.evidence import STEPS, Evidence, gather, path_evidence, slot_evidence
 from slap_core.language_model import LanguageModel, load_language_model
 from slap_core.pretrained import load_projector, load_slots
 from slap_core.question_paths import Pulled, QuestionPath, hidden_potential
-from slap_core.slot_vlm import STEPS, Evidence, Projector, gather, path_evidence, slot_evidence
+from slap_core.slot_vlm import Projector
 from slap_core.textual_evidence import seen_objects, textual_evidence
 from slap_core.tunnel_world import COLOURS, KINDS, prompt
 from slap_core.tunnel_world.clip_asking import FRACTIONS, MOMENTS
@@ -157,7 +158,10 @@ def answer_steps(
     slots = load_slots(encoder.name)
     assert slots is not None, "a projector is shipped with the slots it was trained for"
     evidence = gather(
-        [slot_evidence(slots, looked, span), path_evidence(solution.path, seen.times[holds], span, looked_for)]
+        [
+            slot_evidence(slots(looked), slots, looked, span),
+            path_evidence(solution.path, seen.times[holds], span, looked_for),
+        ]
     )
     said = with_moment(asked.lower(), span)
     text = model.prompt(said.rstrip("?"))

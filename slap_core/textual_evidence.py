@@ -9,9 +9,9 @@ import torch
 
 from slap_core import sphere
 from slap_core.encoders import OpenClipEncoder
+from slap_core.evidence import STEPS
 from slap_core.object_paths import moments, sighted
 from slap_core.pretrained import load_slots
-from slap_core.slot_vlm import STEPS
 from slap_core.types import Latents, Solution, Tokens
 
 __all__ = ["seen_objects", "textual_evidence"]

@@ -25,9 +25,9 @@ def test_shares_and_their_intervals_are_over_scenes():
 
 
 @pytest.mark.slow
-def test_the_command_scores_every_method_at_every_rate(tmp_path):
+def test_the_command_scores_every_method_at_every_rate(tmp_path, monkeypatch):
     first = tunnel_world.SPLITS["test"][0] + 5
-    answers.main(["--seeds", f"{first}-{first}", "--out", str(tmp_path)])
+    answers.main(["--seeds", f"{first}-{first}", "--out", str(tmp_path), "--drawn", str(tmp_path / "drawn")])
     record = json.loads((tmp_path / "answers.json").read_text())
     assert {"zoh", "lerp", "slerp", "latent_ode", "slap", "oracle", "slerp_shown"} <= set(record["overall"])
     for name in ("overall", "hidden"):
@@ -37,6 +37,13 @@ def test_the_command_scores_every_method_at_every_rate(tmp_path):
     assert 0 <= record["question_only"] <= 1
     assert record["seeds"] == [first, first]
     assert "| slap |" in (tmp_path / "answers.md").read_text()
+
+    def refuse(*_):
+        raise AssertionError("drawn again")
+
+    monkeypatch.setattr(answers, "draw_interviews", refuse)
+    answers.main(["--seeds", f"{first}-{first}", "--out", str(tmp_path / "again"), "--drawn", str(tmp_path / "drawn")])
+    assert json.loads((tmp_path / "again" / "answers.json").read_text()) == record
 
 
 def test_scenes_of_the_training_split_are_refused(tmp_path, capsys):

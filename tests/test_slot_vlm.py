@@ -5,9 +5,10 @@ import torch
 
 from slap_core import sphere
 from slap_core.baselines import Slerp
+from slap_core.evidence import STEPS, Evidence, gather, path_evidence, slot_evidence, together
 from slap_core.pretrained import load_slots
 from slap_core.question_paths import QuestionPath
-from slap_core.slot_vlm import STEPS, Evidence, Projector, ProjectorConfig, gather, path_evidence, slot_evidence
+from slap_core.slot_vlm import Projector, ProjectorConfig
 from slap_core.types import Latents, Tokens
 from slap_core.visibility import showing
 
@@ -24,6 +25,11 @@ def tokens(count):
     return Tokens(values, torch.linspace(2, 8, count, dtype=torch.float64))
 
 
+def looked_at(count):
+    slots, seen = load_slots(), tokens(count)
+    return slot_evidence(slots(seen), slots, seen, (0.0, 10.0))
+
+
 def test_the_path_is_looked_at_in_tenths_and_what_no_anchor_holds_is_marked():
     seen = latents(3)  # at 0, 5 and 10 s
     path = Slerp()(seen, torch.linspace(0, 10, 11, dtype=torch.float64)[[1, 2, 3, 4, 6, 7, 8, 9]]).path
@@ -38,9 +44,9 @@ def test_the_path_is_looked_at_in_tenths_and_what_no_anchor_holds_is_marked():
 
 
 def test_slots_say_where_they_look_and_when():
-    found = slot_evidence(load_slots(), tokens(5), (0.0, 10.0))
-    assert found.vectors["slow"].shape == (5 * 8, 128)
-    assert found.vectors["fast"].shape == (16 * 8, 128)
+    found = looked_at(5)
+    assert found.vectors["slow"].shape == (5 * 8, 128 + 192)
+    assert found.vectors["fast"].shape == (16 * 8, 128 + 192)
     row, column, share, time = found.places["slow"].unbind(-1)
     assert ((row > 0) & (row < 1) & (column > 0) & (column < 1)).all()
     torch.testing.assert_close(share.view(5, 8).sum(1), torch.ones(5))  # slots share each frame
@@ -50,10 +56,30 @@ def test_slots_say_where_they_look_and_when():
     torch.testing.assert_close(cell_column[:4], torch.tensor([0.125, 0.375, 0.625, 0.875]))
 
 
+def test_beside_a_slot_stands_the_mean_of_the_tokens_that_it_attends_to():
+    slots, seen = load_slots(), tokens(5)
+    found, standard = slots(seen), slots.slow.standardise(seen.values)
+    evidence = slot_evidence(found, slots, seen, (0.0, 10.0))
+    attention = found.slow_attention[2, 3]
+    mean = (attention[..., None] * standard[found.frames[2]]).sum((0, 1)) / attention.sum()
+    torch.testing.assert_close(evidence.vectors["slow"][2 * 8 + 3, 128:], mean)
+    when, cell = found.fast_attention[6, :, 1], standard[:, 3:6, 6:9].mean((1, 2))  # row 1, column 2 of 4 x 4
+    torch.testing.assert_close(evidence.vectors["fast"][6 * 8 + 1, 128:], when @ cell / when.sum())
+
+
+def test_batches_are_put_together_and_filled_up():
+    batches = [gather([looked_at(3), looked_at(4)]), gather([looked_at(8)])]
+    found = together(batches)
+    assert len(found) == 3
+    assert found.held["slow"].sum(1).tolist() == [24, 32, 64]
+    torch.testing.assert_close(found.vectors["slow"][:2, :32], batches[0].vectors["slow"])
+    torch.testing.assert_close(found.vectors["slow"][2:], batches[1].vectors["slow"])
+
+
 def test_clips_of_fewer_frames_are_filled_up_and_what_fills_does_not_count():
-    two = [slot_evidence(load_slots(), tokens(count), (0.0, 10.0)) for count in (3, 8)]
+    two = [looked_at(count) for count in (3, 8)]
     batch = gather(two)
-    assert batch.vectors["slow"].shape == (2, 64, 128)
+    assert batch.vectors["slow"].shape == (2, 64, 320)
     assert batch.held["slow"].sum(1).tolist() == [24, 64]
     projector = Projector(ProjectorConfig(32)).eval()
     together, held = projector(batch)
@@ -63,7 +89,7 @@ def test_clips_of_fewer_frames_are_filled_up_and_what_fills_does_not_count():
 
 def test_every_branch_has_its_tokens():
     path = path_evidence(Slerp()(latents(4, 256), []).path, latents(4).times, (0.0, 10.0), QUERY)
-    evidence = gather([slot_evidence(load_slots(), tokens(8), (0.0, 10.0)), path])
+    evidence = gather([looked_at(8), path])
     assert evidence.branches == ("slow", "fast", "path")
     found, held = Projector(ProjectorConfig(32))(evidence)
     assert found.shape == (64 + 128 + 4 * STEPS, 32)

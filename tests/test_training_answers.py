@@ -8,16 +8,19 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from slap_core.baselines import Slerp
 from slap_core.cards import load_card
+from slap_core.evidence import BRANCHES
 from slap_core.language_model import LanguageModel
 from slap_core.pretrained import load_encoder, load_slots
 from slap_core.question_paths import QuestionPath
-from slap_core.slot_vlm import BRANCHES, Projector, ProjectorConfig
-from slap_core.training import language_model, slot_vlm
-from slap_core.training.clause_targets import Targets, clauses
-from slap_core.training.interviews import RATES, draw_interviews, kept_frames, load, save
+from slap_core.slot_vlm import Projector, ProjectorConfig
+from slap_core.training import interview_files, language_model, slot_vlm
+from slap_core.training.accounts import SPREAD, lines_of
+from slap_core.training.clause_targets import PathTargets, SlotTargets, clauses
+from slap_core.training.interview_files import load, save
+from slap_core.training.interviews import RATES, draw_interviews, kept_frames
 from slap_core.training.question_batches import IGNORED, VARIANTS, answered, packed, read, told
 from slap_core.training.tokenizer import write_tokenizer
-from slap_core.tunnel_world import MOMENTS, seeds
+from slap_core.tunnel_world import MOMENTS, account, seeds
 
 SMALL = {"dim": 32, "layers": 2, "heads": 2}
 
@@ -83,7 +86,7 @@ def test_squeezed_clauses_take_one_place_each(tokenizer, told_by):
     asked = [(told_by[0], 3), (told_by[1], 4)]
 
     def lines(**how):
-        return language_model.lines_of(tokenizer, asked, torch.Generator().manual_seed(0), questions=3, **how)
+        return lines_of(tokenizer, asked, torch.Generator().manual_seed(0), questions=3, **how)
 
     long, short, none = (
         lines(squeezed=False, alone=0.0),
@@ -92,7 +95,7 @@ def test_squeezed_clauses_take_one_place_each(tokenizer, told_by):
     )
     assert torch.equal(long.words, short.words)
     assert int((long.line == 0).sum()) == int(long.lengths[0])
-    clauses = len(language_model.account(told_by[0], variant=3))
+    clauses = len(account(told_by[0], variant=3))
     assert int(short.lengths[0]) == clauses + 1
     assert none.lengths.tolist() == [1, 1]
     words = [tokenizer.convert_ids_to_tokens(row[row != IGNORED].tolist()) for row in long.labels]
@@ -100,8 +103,37 @@ def test_squeezed_clauses_take_one_place_each(tokenizer, told_by):
     assert len(long.ids) == 6
 
 
+def test_rough_accounts_say_some_things_twice_and_stand_far_apart(tokenizer, told_by):
+    generator = torch.Generator().manual_seed(0)
+    rough = lines_of(
+        tokenizer, [(told_by[0], 3)], generator, questions=3, squeezed=True, alone=0.0, noise=0.5, again=1.0, blank=9
+    )
+    clauses = account(told_by[0], variant=3)
+    places = [tokenizer.convert_ids_to_tokens(rough.words[rough.place == k].tolist()) for k in range(rough.lengths[0])]
+    said = [words for words in places[1:] if words]
+    assert sorted(map(sorted, said)) == sorted(map(sorted, clauses * 2))
+    assert 0 < len(places) - 1 - len(said) <= 9  # those say nothing
+    positions = rough.positions[0]
+    assert bool((positions.diff() > 0).all())
+    assert int(positions[0]) == 0
+    assert 2 * len(places) < int(positions[-1]) < SPREAD
+    assert 0 < float(rough.noise.max()) <= 0.5
+
+
+def test_questions_stand_behind_the_last_place_of_what_they_share(network):
+    generator = torch.Generator().manual_seed(0)
+    shared, own = torch.randn(1, 3, 32, generator=generator), torch.randn(2, 4, 32, generator=generator)
+    everywhere, places = torch.ones(2, 4, dtype=torch.bool), torch.tensor([[0, 7, 20]])
+    with torch.no_grad():
+        found = packed(network.model, shared, torch.ones(1, 3, dtype=torch.bool), own, everywhere, places)
+        row = torch.cat([shared[0], own[1]])[None]
+        at = torch.tensor([[0, 7, 20, 21, 22, 23, 24]])
+        alone = network.model(inputs_embeds=row, position_ids=at).last_hidden_state[0, 3:]
+    torch.testing.assert_close(found[1], alone, atol=1e-5, rtol=1e-4)
+
+
 def test_short_stories_are_told_and_asked_about_one_moment(tokenizer, told_by):
-    lines = language_model.lines_of(
+    lines = lines_of(
         tokenizer, [(told_by[0], 3)], torch.Generator().manual_seed(1), questions=4, squeezed=True, alone=0.0, moments=1
     )
     begins = {"at", "early", "halfway", "late"}
@@ -148,6 +180,56 @@ def test_interviews_are_kept_in_a_file(interviews, tmp_path):
         load(tmp_path / "a" / "some.safetensors", {"made": "otherwise"})
 
 
+def test_what_a_folder_lacks_is_drawn_and_parts_are_joined(interviews, tmp_path, monkeypatch):
+    monkeypatch.setattr(interview_files, "PART", 2)
+    drawn = []
+
+    def draw(some):
+        drawn.append(some.tolist())
+        return interviews
+
+    def gathered(count):
+        return interview_files.gathered(tmp_path, {"made": "so"}, torch.arange(count), draw, workers=1)
+
+    assert gathered(2).asked == interviews.asked
+    both = gathered(4)
+    assert drawn == [[0, 1], [2, 3]]
+    assert len(both.slots) == 2 * len(interviews.slots)
+    count = len(interviews.asked)
+    again = both.evidence([both.asked[count + 3]], ["slerp"])
+    once = interviews.evidence([interviews.asked[3]], ["slerp"])
+    assert all(torch.equal(again.vectors[name], once.vectors[name]) for name in ("slow", "fast", "path"))
+    assert both.clauses["slow"][len(interviews.slots)] == interviews.clauses["slow"][0]
+
+
+def test_slots_are_told_the_clause_of_what_they_look_at(interviews, language):
+    places = interviews.slots.places["slow"]
+    agrees = []
+    for clip, said in enumerate(interviews.clauses["slow"]):
+        for token, words in enumerate(said):
+            if not words:
+                continue
+            _, column, _, time = places[clip, token].tolist()
+            where = ("left", "middle", "right")[min(int(3 * column), 2)]
+            agrees.append(where in words.split())
+            moment = min(range(5), key=lambda k: abs((0.1, 0.3, 0.5, 0.7, 0.9)[k] - time))
+            assert words.startswith(MOMENTS[moment])
+    assert len(agrees) >= 10
+    assert sum(agrees) > 0.8 * len(agrees)
+    assert {len(said) for said in interviews.clauses["fast"]} == {128}
+    assert any(words for said in interviews.clauses["fast"] for words in said)
+
+    targets = SlotTargets(language, interviews.clauses["slow"])
+    held, clips = interviews.slots.held["slow"], torch.arange(len(interviews.slots))
+    table, lookup = language.model.get_input_embeddings().weight, language.tokenizer.get_vocab()
+    exact = torch.zeros(*held.shape, language.dim)
+    for clip, said in enumerate(interviews.clauses["slow"]):
+        for token, words in enumerate(said):
+            exact[clip, token] = table[[lookup[word] for word in words.split()]].sum(0)
+    assert float(targets.loss(exact, held, clips)) == 0
+    assert float(targets.loss(torch.zeros_like(exact), held, clips)) == pytest.approx(1)
+
+
 def test_what_is_right_in_a_batch_is_what_the_model_says_alone(interviews, language):
     projector = Projector(ProjectorConfig(32)).eval()
     first = [one for one in interviews.asked if one.clip == 0][:6]
@@ -176,7 +258,7 @@ def test_paths_are_told_the_clauses_of_what_they_are_of(interviews, language, to
     about = about.removesuffix(MOMENTS[moment]).strip()
     (clause,) = clauses(story, about, moment)
     assert about.split()[-1] in clause
-    target, told = Targets(language, {scene: story}, tokens=4).of([one])
+    target, told = PathTargets(language, {scene: story}, tokens=4).of([one])
     step = 1 + 2 * moment
     assert told[0, step].tolist() == [True, False, False, False]
     ids = torch.tensor([language.tokenizer.get_vocab()[word] for word in clause])
@@ -185,15 +267,16 @@ def test_paths_are_told_the_clauses_of_what_they_are_of(interviews, language, to
 
 
 @pytest.mark.slow
-def test_paths_learn_what_to_say_and_then_to_answer(interviews, language, tmp_path):
+@pytest.mark.parametrize("branch", ["path", "slow"])
+def test_branches_learn_what_to_say_and_then_to_answer(interviews, language, tmp_path, branch):
     scenes = sorted({one.scene for one in interviews.asked})
     stories = dict(zip(scenes, language_model.draw_stories(torch.tensor(scenes)), strict=True))
     settings = slot_vlm.ProjectorSettings(
-        out=tmp_path, stage="single", branches=("path",), steps=5, said_steps=400, batch=2, questions=4, warmup=5,
-        learning_rate=3e-3, dim_hidden=32,
+        out=tmp_path, stage="single", branches=(branch, "fast"), steps=5, said_steps=400, batch=2, questions=4,
+        warmup=5, learning_rate=3e-3, dim_hidden=32,
     )  # fmt: skip
     model, log = slot_vlm.train(settings, language, interviews, load_encoder().text(slot_vlm.phrases()), stories)
-    assert log[0]["step"] == 200
+    assert [row["step"] for row in log[:2]] == [200, 400]
     assert log[1]["loss"] < 0.7 * log[0]["loss"]
     assert model.config.phrases == len(slot_vlm.phrases())
 
@@ -204,7 +287,7 @@ def test_a_projector_learns_and_the_language_model_stays(interviews, language, t
     branches = ("dense", "path") if variant == "queries" else BRANCHES
     settings = slot_vlm.ProjectorSettings(
         out=tmp_path, stage=stage, variant=variant, branches=branches, steps=25, batch=2, questions=4, warmup=2,
-        learning_rate=3e-3, log_every=5, dim_hidden=32,
+        learning_rate=3e-3, log_every=5, dim_hidden=32, said_steps=0,
     )  # fmt: skip
     before = {k: v.clone() for k, v in language.model.state_dict().items()}
     _, log = slot_vlm.train(settings, language, interviews)

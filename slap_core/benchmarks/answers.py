@@ -1,6 +1,6 @@
 """How well questions about clips are answered, by method of recovery and share of frames.
 
-    python -m slap_core.benchmarks.answers --out DIR [--scenes N] [--seeds A-B]
+    python -m slap_core.benchmarks.answers --out DIR [--scenes N] [--seeds A-B] [--drawn FOLDER]
 
 Test scenes of Tunnel World, at 100, 50, 25 and 10 % of their frames, evenly. What stands before each question are the
 slots of the kept frames, and the path of what is asked about by one of the methods (see `question_paths`): held by all
@@ -30,11 +30,13 @@ from slap_core.baselines import Lerp, ZeroOrderHold
 from slap_core.benchmarks.output import markdown_table, write
 from slap_core.benchmarks.question_sets import LAYOUTS, ask_set, read_set, summary
 from slap_core.benchmarks.seed_range import unseen_seeds
+from slap_core.evidence import BRANCHES
 from slap_core.language_model import LanguageModel, load_language_model
 from slap_core.metrics import bootstrap_interval
 from slap_core.pretrained import load_baseline, load_encoder, load_projector, load_slots
 from slap_core.question_paths import QuestionPath
-from slap_core.slot_vlm import BRANCHES, Projector
+from slap_core.slot_vlm import Projector
+from slap_core.training.interview_files import gathered
 from slap_core.training.interviews import RATES, Asked, Interviews, draw_interviews
 from slap_core.training.question_batches import answered, read
 from slap_core.training.slot_vlm import methods, unfitted
@@ -131,21 +133,37 @@ def _number(found: tuple[float, float, float] | None) -> float | None:
     return None if found is None else round(found[0], 4)
 
 
-def measure(chosen: Int64[Tensor, "scene"]) -> tuple[dict[str, Any], str]:
-    """The record and the tables of these scenes."""
-    language, slots = load_language_model(), load_slots()
-    projector = load_projector()
-    with torch.no_grad():
-        interviews = draw_interviews(
-            load_encoder(),
-            {"": slots, "untrained": unfitted(slots)},
-            test_methods(),
-            chosen,
-            every_rate=True,
-            every_method=True,
-            oracle=True,
-            dense=True,
-        )
+@torch.no_grad()
+def draw_test(chosen: Int64[Tensor, "scene"]) -> Interviews:
+    """Interviews of these scenes at every rate, with paths by every method."""
+    slots = load_slots()
+    return draw_interviews(
+        load_encoder(),
+        {"": slots, "untrained": unfitted(slots)},
+        test_methods(),
+        chosen,
+        every_rate=True,
+        every_method=True,
+        oracle=True,
+        dense=True,
+    )
+
+
+def measure(chosen: Int64[Tensor, "scene"], drawn: pathlib.Path | None = None) -> tuple[dict[str, Any], str]:
+    """The record and the tables of these scenes.
+
+    Args:
+        chosen: their seeds.
+        drawn: folder where they are kept once they are drawn; None: nowhere.
+
+    Raises:
+        ValueError: if they were drawn with other methods there.
+    """
+    language, projector = load_language_model(), load_projector()
+    if drawn is None:
+        interviews = draw_test(chosen)
+    else:
+        interviews = gathered(drawn, {"methods": ", ".join(test_methods())}, chosen, draw_test, workers=1)
     names = ("zoh", "lerp", "slerp", "latent_ode", "slap", "oracle")
     names += ("zoh_shown", "slerp_shown", "latent_ode_shown", "regressor_shown")
     at = {rate: [one for one in interviews.asked if one.rate == rate] for rate in RATES}
@@ -257,6 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for answers.json and .md")
     parser.add_argument("--seeds", default=None, help="A-B: scenes outside of the training split; default: test scenes")
     parser.add_argument("--scenes", type=int, default=SCENES, help="so many test scenes, where no seeds are given")
+    parser.add_argument("--drawn", type=pathlib.Path, help="folder where drawn scenes are kept, to be asked again")
     parser.add_argument("--data", default=None, help=f"LAYOUT:FOLDER of a data set on disk; {', '.join(LAYOUTS)}")
     parser.add_argument("--split", default="test", help="of that data set")
     parser.add_argument("--most", type=int, default=None, help="so many of its questions")
@@ -267,10 +286,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if options.data is not None:
             write(options.out, "answers", *_on_disk(options))
             return
-        chosen = unseen_seeds(options.seeds, options.scenes)
+        record, text = measure(unseen_seeds(options.seeds, options.scenes), options.drawn)
     except ValueError as error:
         parser.error(str(error))
-    record, text = measure(chosen)
     write(options.out, "answers", record, text)
 
 

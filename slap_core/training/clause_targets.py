@@ -1,25 +1,25 @@
-"""What the tokens of a path should say: the clause of the thing that is asked for, at each moment of the clip.
+"""What projected tokens should say, in the language model's own embeddings.
 
 The language model has learned to read clauses of which each is one embedding, the sum of those of its words (see
-`language_model`). So what a token of the path has to become where its time is a moment of the language is known: the
-clause of the thing that the path is of, or nothing where it is not in the picture. Told so, the projection need not
-find the words out through the language model alone.
+`language_model`). So what a token has to become is known: of a slot, the clause of the thing that it looks at (see
+`slot_clauses`); of a path, where its time is a moment of the language, the clause of the thing that it is of; nothing,
+a zero, where there is none. Told so, a projection need not find the words out through the language model alone.
 """
 
 from collections.abc import Sequence
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
 from slap_core.answering import subject
+from slap_core.evidence import STEPS
 from slap_core.language_model import LanguageModel
-from slap_core.slot_vlm import STEPS
 from slap_core.training.interviews import Asked
 from slap_core.tunnel_world import COLOURS, KINDS, Story, account
 from slap_core.tunnel_world.clip_asking import FRACTIONS, MOMENTS
 
-__all__ = ["Targets", "clauses"]
+__all__ = ["PathTargets", "SlotTargets", "clauses"]
 
 
 def clauses(story: Story, about: str, moment: int) -> list[list[str]]:
@@ -32,7 +32,35 @@ def clauses(story: Story, about: str, moment: int) -> list[list[str]]:
     return [c for c in found if (kind is None or kind in c) and (colour is None or colour in c)]
 
 
-class Targets:
+def _said(language: LanguageModel, words: Sequence[str]) -> Float[Tensor, "dim"]:
+    """The sum of the embeddings of words."""
+    table, lookup = language.model.get_input_embeddings(), language.tokenizer.get_vocab()
+    return table.weight.detach()[[lookup[word] for word in words]].sum(0)
+
+
+class SlotTargets:
+    """The tokens that slots should become.
+
+    Args:
+        language: whose words.
+        clauses: of each clip, what each of its slots should say, of one branch (see `Interviews`).
+    """
+
+    def __init__(self, language: LanguageModel, clauses: Sequence[Sequence[str]]) -> None:
+        number: dict[str, int] = {"": 0}
+        rows = [torch.tensor([number.setdefault(words, len(number)) for words in clip]) for clip in clauses]
+        self._table = torch.stack([_said(language, words.split()) for words in number])
+        self._index = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+
+    def loss(
+        self, found: Float[Tensor, "clip token dim"], held: Bool[Tensor, "clip token"], clips: Int64[Tensor, "clip"]
+    ) -> Float[Tensor, ""]:
+        """The mean squared error of the tokens there are, as a share of the targets' mean square."""
+        target = self._table[self._index[clips]][held]
+        return (found[held] - target).square().mean() / target.square().mean().clamp_min(1e-6)
+
+
+class PathTargets:
     """The tokens that paths should become, by the stories of the clips.
 
     Args:
@@ -42,9 +70,7 @@ class Targets:
     """
 
     def __init__(self, language: LanguageModel, stories: dict[int, Story], *, tokens: int) -> None:
-        self._table: nn.Embedding = language.model.get_input_embeddings()
-        self._lookup = language.tokenizer.get_vocab()
-        self._stories, self._tokens = stories, tokens
+        self._language, self._stories, self._tokens = language, stories, tokens
         self._known: dict[tuple[int, str], tuple[Tensor, Tensor]] = {}
 
     def of(
@@ -57,15 +83,13 @@ class Targets:
 
     def _one(self, scene: int, about: str) -> tuple[Tensor, Tensor]:
         if (scene, about) not in self._known:
-            dim = self._table.embedding_dim
-            target = torch.zeros(STEPS, self._tokens, dim)
+            target = torch.zeros(STEPS, self._tokens, self._language.dim)
             told = torch.zeros(STEPS, self._tokens, dtype=torch.bool)
             for moment, fraction in enumerate(FRACTIONS):
                 step = round(fraction * (STEPS - 1))
                 told[step, 0] = True  # where the thing is not in the picture, its first token says nothing
                 for k, clause in enumerate(clauses(self._stories[scene], about, moment)[: self._tokens]):
-                    ids = torch.tensor([self._lookup[word] for word in clause])
-                    target[step, k] = self._table.weight.detach()[ids].sum(0)
+                    target[step, k] = _said(self._language, clause)
                     told[step, k] = True
             self._known[scene, about] = target, told
         return self._known[scene, about]

@@ -5,6 +5,7 @@ import ast
 import dataclasses
 import inspect
 import itertools
+import pathlib
 import shlex
 import sys
 import textwrap
@@ -12,6 +13,8 @@ import types
 import typing
 from collections.abc import Sequence
 from typing import Any
+
+from slap_core.cards import load_card
 
 __all__ = ["command", "parse"]
 
@@ -53,18 +56,20 @@ def parse(kind: type[Settings], description: str, arguments: Sequence[str] | Non
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
 
 
-def command(module: str, arguments: Sequence[str] | None) -> str:
-    """The command line that a card records: all but where the output went.
+def command(module: str, arguments: Sequence[str] | None, *, start: pathlib.Path | None = None) -> str:
+    """The command line that a card records: all but where the output went, behind those that it goes on from.
 
     Args:
         module: such as "slap_core.training.slots".
         arguments: of the command line; None for the real ones.
+        start: folder of what it goes on from, with a card.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     if "--out" in words:
         place = words.index("--out")
         del words[place : place + 2]
-    return shlex.join(["python", "-m", module, *words])
+    line = shlex.join(["python", "-m", module, *words])
+    return line if start is None else f"{load_card(start)['command']} && {line}"
 
 
 def _field_docstrings(kind: type) -> dict[str, str]:

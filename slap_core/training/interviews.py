@@ -2,30 +2,35 @@
 
 Each clip comes at one share of its frames or several. Slots look at the frames that are kept; for every thing that is
 asked about there is a path by each of the methods (see `question_paths`), at most: where methods share, one is drawn.
-Drawing and encoding takes longer than learning, so that what was drawn can be kept in a .safetensors file.
+Drawing and encoding takes longer than learning: what was drawn is kept (see `interview_files`).
 """
 
+import collections
 import dataclasses
-import json
-import pathlib
 from collections.abc import Mapping, Sequence
 
-import safetensors
-import safetensors.torch
 import torch
 import torch.nn.functional as F
-from jaxtyping import Int64
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from slap_core.encoders import OpenClipEncoder
+from slap_core.evidence import STEPS, Evidence, gather, path_evidence, slot_evidence
 from slap_core.question_paths import QuestionPath
-from slap_core.slot_vlm import STEPS, Evidence, gather, path_evidence, slot_evidence
 from slap_core.slots import SlowFastSlots
-from slap_core.tunnel_world import Scenes, interview, render, sample
+from slap_core.training.slot_clauses import slot_clauses
+from slap_core.tunnel_world import Description, Scenes, describe, interview, render, sample
 from slap_core.tunnel_world.clip_asking import stories
 from slap_core.types import Latents, Tokens
 
-__all__ = ["FRAMES", "RATES", "Asked", "Interviews", "draw_interviews", "kept_frames", "load", "save"]
+__all__ = [
+    "FRAMES",
+    "RATES",
+    "Asked",
+    "Interviews",
+    "draw_interviews",
+    "kept_frames",
+]
 
 FRAMES = 51
 """Of a clip; the path is looked at in every fifth."""
@@ -62,6 +67,8 @@ class Interviews:
     paths: Evidence
     """All paths."""
     asked: tuple[Asked, ...]
+    clauses: dict[str, tuple[tuple[str, ...], ...]]
+    """By branch of slots, for each clip: what each token should say (see `slot_clauses`)."""
 
     def evidence(self, chosen: Sequence[Asked], methods: Sequence[str]) -> Evidence:
         """What stands before these questions, by one method for each."""
@@ -106,25 +113,32 @@ def draw_interviews(
     found: list[Evidence] = []
     paths: list[Evidence] = []
     asked: list[Asked] = []
+    clauses: dict[str, list[tuple[str, ...]]] = collections.defaultdict(list)
     span, steps = (0.0, float(FRAMES - 1)), torch.arange(0, FRAMES, (FRAMES - 1) // (STEPS - 1))
     weights = torch.tensor([1.0 if share is None else share[name] for name in methods])
     for number, seed in enumerate(scene_seeds.tolist()):
         scene = sample(torch.tensor([seed]), frames=FRAMES)
-        mine = list(rates) if every_rate else [rates[number % len(rates)]]
-        index = torch.cat([kept_frames(rate) for rate in mine]).unique()
-        latents, tokens = encoder.images(render(scene, index[None], size=SIZE).observed[0])
+        some = list(rates) if every_rate else [rates[number % len(rates)]]
+        index = torch.cat([kept_frames(rate) for rate in some]).unique()
+        rendered = render(scene, index[None], size=SIZE, masks=True)
+        latents, tokens = encoder.images(rendered.observed[0])
+        described = describe(scene, rendered, layer="cut_away")
         (story,) = stories(scene, render(scene, steps[None], size=24, layers=()))
         questions = interview(story, variant=seed)
         words = list(dict.fromkeys(question.about for question in questions))
         queries = encoder.text(words)
         truth = _cut_away(encoder, scene, steps) if oracle else None
         generator = torch.Generator().manual_seed(seed)
-        for rate in mine:
+        for rate in some:
             kept = kept_frames(rate)
             at = torch.searchsorted(index, kept)
             seen = Latents(latents[at], kept.double())
             looked = Tokens(tokens[at], kept.double())
-            found.append(_slots(slots, looked, span, dense=dense))
+            masks = rendered.visible_masks[0, at]
+            evidence, words_of = _slots(slots, looked, span, masks, described.at(at), dense=dense)
+            found.append(evidence)
+            for branch, said in words_of.items():
+                clauses[branch].append(said)
             of: dict[str, dict[str, int]] = {}
             for word, query in zip(words, queries, strict=True):
                 names = list(methods)
@@ -144,20 +158,32 @@ def draw_interviews(
             asked += [
                 Asked(len(found) - 1, of[q.about], rate, seed, q.text, q.answer, q.type, q.split) for q in questions
             ]
-    return Interviews(gather(found), gather(paths), tuple(asked))
+    return Interviews(gather(found), gather(paths), tuple(asked), {name: tuple(said) for name, said in clauses.items()})
 
 
 def _cut_away(encoder: OpenClipEncoder, scene: Scenes, steps: Tensor) -> Tensor:
     return encoder.images(render(scene, steps[None], size=SIZE, layers=("cut_away",)).cut_away[0])[0]
 
 
-def _slots(slots: Mapping[str, SlowFastSlots], looked: Tokens, span: tuple[float, float], *, dense: bool) -> Evidence:
-    vectors, places, held = {}, {}, {}
+def _slots(
+    slots: Mapping[str, SlowFastSlots],
+    looked: Tokens,
+    span: tuple[float, float],
+    masks: Float[Tensor, "time object height width"],
+    described: Description,
+    *,
+    dense: bool,
+) -> tuple[Evidence, dict[str, tuple[str, ...]]]:
+    """The evidence of each of these slots, and what their tokens should say, both by branch."""
+    vectors, places, held, clauses = {}, {}, {}, {}
     for name, network in slots.items():
-        one = slot_evidence(network, looked, span)
+        looks = network(looked)
+        one = slot_evidence(looks, network, looked, span)
+        said = slot_clauses(looks, looked.times / span[1], masks, described)
         for branch in one.branches:
             key = f"{branch}_{name}" if name else branch
             vectors[key], places[key], held[key] = (table[branch] for table in one.tables())
+            clauses[key] = said[branch]
     if dense:
         frames = next(iter(slots.values())).frames(len(looked.values))
         some = looked.values[frames].permute(0, 3, 1, 2)
@@ -175,43 +201,9 @@ def _slots(slots: Mapping[str, SlowFastSlots], looked: Tokens, span: tuple[float
         vectors["fast_mean"], places["fast_mean"] = cells, where
         for name in ("dense", "slow_mean", "fast_mean"):
             held[name] = torch.ones(len(vectors[name]), dtype=torch.bool)
-    return _half(Evidence(vectors, places, held))
+    return _half(Evidence(vectors, places, held)), clauses
 
 
 def _half(evidence: Evidence) -> Evidence:
     vectors = {name: value.half() for name, value in evidence.vectors.items()}
     return Evidence(vectors, evidence.places, evidence.held)
-
-
-def save(interviews: Interviews, path: pathlib.Path, made_from: Mapping[str, str]) -> None:
-    """Write them into one .safetensors file, with what they were made from."""
-    tensors = {}
-    for part in ("slots", "paths"):
-        for kind, table in zip(("vectors", "places", "held"), getattr(interviews, part).tables(), strict=True):
-            tensors |= {f"{part}.{kind}.{name}": value.contiguous() for name, value in table.items()}
-    asked = json.dumps([dataclasses.asdict(one) for one in interviews.asked])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    safetensors.torch.save_file(tensors, partial, {**made_from, "asked": asked})
-    partial.replace(path)
-
-
-def load(path: pathlib.Path, made_from: Mapping[str, str]) -> Interviews | None:
-    """What `save` wrote; None where there is no such file.
-
-    Raises:
-        ValueError: if it was made from something else.
-    """
-    if not path.is_file():
-        return None
-    with safetensors.safe_open(path, "pt") as file:
-        told = dict(file.metadata())
-        asked = tuple(Asked(**one) for one in json.loads(told.pop("asked")))
-        if told != dict(made_from):
-            raise ValueError(f"{path.name} was drawn with other settings ({told}); name another file, or delete it.")
-        tables: dict[str, dict[str, dict[str, Tensor]]] = {"slots": {}, "paths": {}}
-        for key in file.keys():  # noqa: SIM118  not a dictionary
-            part, kind, name = key.split(".")
-            tables[part].setdefault(kind, {})[name] = file.get_tensor(key)
-    parts = {part: Evidence(kinds["vectors"], kinds["places"], kinds["held"]) for part, kinds in tables.items()}
-    return Interviews(parts["slots"], parts["paths"], asked)

@@ -5,8 +5,10 @@
 It learns from words alone: accounts of drawn scenes in the language of Tunnel World (`tunnel_world.account`), a
 question, and the answer that follows from them. Four in five accounts come with every clause squeezed into one
 embedding, the sum of those of its words: what is put before a question later is no text, but projected slots and
-latents (see `slot_vlm`), each of which says several things at once. One in ten comes without an account: what can be
-known from the question alone is known. It is a Llama of transformers, saved as any other, and frozen ever after.
+latents (see `slot_vlm`), each of which says several things at once. As those are, squeezed clauses are not exact (some
+noise is added), are told more than once, stand among others that tell nothing, and far from the question: in places
+drawn from as many as projected tokens take. One in ten comes without an account: what can be known from the question
+alone is known. It is a Llama of transformers, saved as any other, and frozen ever after.
 """
 
 import dataclasses
@@ -17,18 +19,19 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from jaxtyping import Int64
-from torch import Tensor, nn
+from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from slap_core.pretrained import write_card
 from slap_core.training import command_line, loop
+from slap_core.training.accounts import Lines, lines_of
 from slap_core.training.question_batches import IGNORED, packed
 from slap_core.training.tokenizer import write_tokenizer
-from slap_core.tunnel_world import COLOURS, KINDS, OCCLUDERS, Story, account, interview, sample, seeds, vocabulary
+from slap_core.tunnel_world import COLOURS, KINDS, OCCLUDERS, Story, sample, seeds, vocabulary
 from slap_core.tunnel_world import render as draw
-from slap_core.tunnel_world.clip_asking import MOMENTS, ClipQuestion, stories
+from slap_core.tunnel_world.clip_asking import MOMENTS, stories
 
-__all__ = ["LanguageSettings", "Lines", "accuracy", "lines_of", "main", "told", "train"]
+__all__ = ["LanguageSettings", "accuracy", "main", "told", "train"]
 
 CONTEXT = 512
 """Positions that the model has."""
@@ -44,6 +47,8 @@ class LanguageSettings(loop.LoopSettings):
 
     out: pathlib.Path = pathlib.Path("runs/language")
     """Folder for weights, tokenizer, card and checkpoint."""
+    start: pathlib.Path | None = None
+    """Folder of a model to go on from; None: a new one."""
     steps: int = 3600
     """Steps of the optimiser."""
     batch: int = 24
@@ -69,100 +74,32 @@ class LanguageSettings(loop.LoopSettings):
     is not learned at once."""
     alone: float = 0.1
     """Share of the questions that come without an account."""
+    noise: float = 0.5
+    """The most noise of a squeezed clause, as a share of the root mean square of them all."""
+    again: float = 0.3
+    """Share of squeezed clauses that are told a second time."""
+    blank: int = 16
+    """The most places of a squeezed account that tell nothing."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Lines:
-    """A batch of accounts, and as many questions about each."""
-
-    words: Int64[Tensor, "told"]
-    """Of all accounts, one after the other."""
-    line: Int64[Tensor, "told"]
-    """Which account a word belongs to."""
-    place: Int64[Tensor, "told"]
-    """Where it stands; the words of a squeezed clause stand in one place."""
-    lengths: Int64[Tensor, "line"]
-    """Places of each account; 0 where it is kept back."""
-    ids: Int64[Tensor, "question word"]
-    """Question and answer, account after account, filled up on the right."""
-    labels: Int64[Tensor, "question word"]
-    """What each word is to be followed by, where it is of the answer; else `IGNORED`."""
-
-    def to(self, device: torch.device) -> "Lines":
-        """The same on another device."""
-        return Lines(*(getattr(self, field.name).to(device) for field in dataclasses.fields(self)))
-
-
-def lines_of(
-    tokenizer: PreTrainedTokenizerFast,
-    asked: Sequence[tuple[Story, int]],
-    generator: torch.Generator,
-    *,
-    questions: int,
-    squeezed: bool,
-    alone: float,
-    moments: int = len(MOMENTS),
-) -> Lines:
-    """One account for each story, and some questions of its interview, drawn by the generator.
+def told(model: LlamaForCausalLM, lines: Lines, generator: torch.Generator) -> dict[str, Tensor]:
+    """The mean negative log-likelihood of the answers' words (nat), and the share of answers that would be given.
 
     Args:
-        tokenizer: of the words.
-        asked: stories, and the variant of each one's account and interview.
-        generator: draws questions and the accounts that are kept back.
-        questions: of each story.
-        squeezed: whether each clause comes as one embedding.
-        alone: share of the accounts that are kept back.
-        moments: how many of them are told of, and asked about.
+        model: that is asked.
+        lines: on its device.
+        generator: of the noise of what stands before questions.
     """
-    lookup = tokenizer.get_vocab()
-    words, line, places, lengths, rows, labels = [], [], [], [], [], []
-    for row, (story, variant) in enumerate(asked):
-        kept_back = bool(torch.rand((), generator=generator) < alone)
-        mine = interview(story, variant=variant)
-        some = _moments(mine, moments, generator)
-        if moments < len(MOMENTS):
-            mine = [question for question in mine if question.moment in some]
-        place = 0
-        clauses = [] if kept_back else account(story, variant=variant)
-        begins = tuple(tuple(MOMENTS[moment].split()) for moment in some)
-        for clause in [["<start>"], *(c for c in clauses if any(tuple(c[: len(b)]) == b for b in begins))]:
-            for word in clause:
-                words.append(lookup[word])
-                line.append(row)
-                places.append(place)
-                place += not squeezed
-            place += squeezed
-        lengths.append(place)
-        order = torch.randperm(len(mine), generator=generator).tolist() * questions
-        for question in (mine[k] for k in order[:questions]):
-            said = ["question", *question.text.rstrip("?").split(), "answer", *question.answer.split(), "<end>"]
-            ids, first = [lookup[word] for word in said], said.index("answer")
-            rows.append(torch.tensor(ids[:-1]))
-            labels.append(torch.tensor([IGNORED] * first + ids[first + 1 :]))
-    return Lines(
-        *map(torch.tensor, (words, line, places, lengths)),
-        nn.utils.rnn.pad_sequence(rows, batch_first=True),
-        nn.utils.rnn.pad_sequence(labels, batch_first=True, padding_value=IGNORED),
-    )
-
-
-def _moments(questions: Sequence[ClipQuestion], count: int, generator: torch.Generator) -> list[int]:
-    """So many moments, at random, one that is asked about among them."""
-    asked = sorted({question.moment for question in questions if question.moment is not None})
-    first = asked[int(torch.randint(len(asked), (), generator=generator))]
-    order = torch.randperm(len(MOMENTS), generator=generator).tolist()
-    return [first, *(moment for moment in order if moment != first)][:count]
-
-
-def told(model: LlamaForCausalLM, lines: Lines) -> dict[str, Tensor]:
-    """The mean negative log-likelihood of the answers' words (nat), and the share of answers that would be given."""
     table = model.get_input_embeddings()
     count, before = len(lines.lengths), int(lines.lengths.max())
     flat = table.weight.new_zeros(count * before, table.embedding_dim)
     shared = flat.index_add(0, lines.line * before + lines.place, table(lines.words)).view(count, before, -1)
     held = torch.arange(before, device=shared.device) < lines.lengths[:, None]
+    size = shared.detach().square().sum() / (held.sum() * shared.shape[-1])
+    noise = torch.randn(shared.shape, generator=generator).to(shared)
+    shared = shared + size.sqrt() * lines.noise[..., None] * noise
     everywhere = torch.ones(lines.ids.shape, dtype=torch.bool, device=shared.device)
-    hidden = packed(model.model, shared, held, table(lines.ids), everywhere)
+    hidden = packed(model.model, shared, held, table(lines.ids), everywhere, lines.positions)
     chosen = lines.labels != IGNORED
     found, true = model.lm_head(hidden[chosen]), lines.labels[chosen]
     wrong = torch.zeros(lines.labels.shape, device=shared.device).masked_scatter(
@@ -205,6 +142,8 @@ def train(
         eos_token_id=tokenizer.eos_token_id,
     )
     model = loop.initialise(lambda: LlamaForCausalLM(config), seed=settings.seed)
+    if settings.start is not None:
+        model = LlamaForCausalLM.from_pretrained(settings.start, dtype=torch.float32, use_safetensors=True)
     model = model.to(loop.resolve_device(settings.device))
 
     def batches(first: int) -> Iterator[Lines]:
@@ -218,12 +157,18 @@ def train(
             some = asked if squeezed else asked[: max(len(asked) // 2, 1)]
             moments = min(1 + int(step / settings.steps / settings.short * len(MOMENTS)), len(MOMENTS))
             how = {"questions": settings.questions, "squeezed": squeezed, "alone": settings.alone, "moments": moments}
+            how |= _roughness(settings)
             yield lines_of(tokenizer, some, generator, **how)
 
     def objective(lines: Lines, generator: torch.Generator) -> dict[str, Tensor]:
-        return told(model, lines.to(model.device))
+        return told(model, lines.to(model.device), generator)
 
     return model, loop.fit(model, objective, batches, settings)
+
+
+def _roughness(settings: LanguageSettings) -> dict[str, Any]:
+    """How accounts are told that are no better than what is known of a clip."""
+    return {"noise": settings.noise, "again": settings.again, "blank": settings.blank}
 
 
 @torch.no_grad()
@@ -234,7 +179,8 @@ def accuracy(
     generator = torch.Generator().manual_seed(0)
     numbered = [(story, k) for k, story in enumerate(told_by)]
     parts = [numbered[at : at + 64] for at in range(0, len(numbered), 64)]
-    rows = [told(model, lines_of(tokenizer, part, generator, questions=8, **how).to(model.device)) for part in parts]
+    lines = [lines_of(tokenizer, part, generator, questions=8, **how) for part in parts]
+    rows = [told(model, part.to(model.device), generator) for part in lines]
     return float(torch.stack([row["right"] for row in rows]).mean())
 
 
@@ -251,9 +197,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     tokenizer = PreTrainedTokenizerFast.from_pretrained(settings.out)
     model, log = train(settings, tokenizer, draw_stories(seeds("train", settings.scenes)))
     unseen = draw_stories(seeds("validation", min(1024, settings.scenes)))
+    rough = _roughness(settings)
     checks: dict[str, Callable[[], float]] = {
         "in words": lambda: accuracy(model, tokenizer, unseen, squeezed=False, alone=0.0),
         "in squeezed clauses": lambda: accuracy(model, tokenizer, unseen, squeezed=True, alone=0.0),
+        "in rough ones": lambda: accuracy(model, tokenizer, unseen, squeezed=True, alone=0.0, **rough),
         "from the question alone": lambda: accuracy(model, tokenizer, unseen, squeezed=False, alone=1.0),
     }
     scores = {f"validation, right {name}": round(check(), 4) for name, check in checks.items()}
@@ -265,7 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "what": "A causal language model that reads an account of a drawn scene, or projected slots and latents "
             "in its place, and answers questions about it in a word or two. It knows no other language.",
             "trained_on": f"accounts of {settings.scenes:,} Tunnel World training scenes, in words",
-            "command": command_line.command("slap_core.training.language_model", arguments),
+            "command": command_line.command("slap_core.training.language_model", arguments, start=settings.start),
             "seed": settings.seed,
             "scores": scores | {"train loss": round(log[-1]["loss"], 4)},
             "licence": "Apache-2.0",

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
+from slap_core.evidence import Evidence
 from slap_core.language_model import LanguageModel
-from slap_core.slot_vlm import Evidence
 from slap_core.training.interviews import Asked, Interviews
 
 __all__ = ["IGNORED", "VARIANTS", "Batch", "answered", "packed", "read", "seen_by", "told"]
@@ -120,6 +120,7 @@ def packed(
     held: Bool[Tensor, "row before"],
     own: Float[Tensor, "question position dim"],
     inside: Bool[Tensor, "question position"],
+    places: Int64[Tensor, "row before"] | None = None,
 ) -> Float[Tensor, "question position dim"]:
     """What a transformer makes of questions that stand in one row behind what they share, and do not see each other.
 
@@ -129,6 +130,7 @@ def packed(
         held: which of them there are.
         own: embeddings of each question, as many questions for each row, row after row.
         inside: which of them there are; behind the last one anything may stand.
+        places: positions of what is shared, in order; None: 0, 1, 2, ...
     """
     rows, before = held.shape
     each, length = len(own) // rows, own.shape[1]
@@ -137,11 +139,9 @@ def packed(
     block = torch.cat([torch.full((before,), -1), torch.arange(each).repeat_interleave(length)]).to(own.device)
     may = ((block[:, None] == block) | (block == -1)).tril()
     mask = (may & valid[:, None]) | torch.eye(len(block), dtype=torch.bool, device=own.device)  # what is not there
-    known = held.long()
-    position = [
-        (known.cumsum(1) - 1).clamp_min(0),
-        known.sum(1, keepdim=True) + torch.arange(length).repeat(each).to(known),
-    ]
+    first = (held.long().cumsum(1) - 1).clamp_min(0) if places is None else places
+    behind = (first.masked_fill(~held, -1).amax(1, keepdim=True) if before else first.new_full((rows, 1), -1)) + 1
+    position = [first, behind + torch.arange(length, device=first.device).repeat(each)]
     found = transformer(inputs_embeds=inputs, attention_mask=mask[:, None], position_ids=torch.cat(position, 1))
     return found.last_hidden_state[:, before:].reshape(len(own), length, -1)
 

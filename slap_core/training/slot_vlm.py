@@ -4,9 +4,10 @@
     python -m slap_core.training.slot_vlm --stage single --out runs/single                 stage 2: each branch alone
     python -m slap_core.training.slot_vlm --stage joint --start runs/single --out runs/vlm stage 3: all branches
 
-In stage 2 each projection learns to answer by its own tokens alone, in turn; in stage 3 all learn together. Encoder,
-slots and language model are frozen. Clips come at 100, 50, 25 or 10 % of their frames, and paths by every method that
-is compared, so that the projector reads all of them; least action's most often (a third).
+In stage 2 each projection learns what its tokens should say (see `clause_targets`), then to answer by them alone, in
+turn; in stage 3 all learn together. Encoder, slots and language model are frozen. Clips come at 100, 50, 25 or 10 % of
+their frames, and paths by every method that is compared, so that the projector reads all of them; least action's most
+often (a third).
 
 Source: Xu et al., Slot-VLM: Object-Event Slots for Video-Language Modeling, 2024 (the stages).
 """
@@ -18,24 +19,36 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from slap_core.baselines import Slerp, ZeroOrderHold
+from slap_core.evidence import BRANCHES
 from slap_core.hub import network_folder
 from slap_core.language_model import LanguageModel, load_language_model
 from slap_core.pretrained import load_baseline, load_encoder, load_slots, write_card
 from slap_core.question_paths import QuestionPath, hidden_potential
-from slap_core.slot_vlm import BRANCHES, Projector, ProjectorConfig
+from slap_core.slot_vlm import Projector, ProjectorConfig
 from slap_core.slots import SlowFastSlots
 from slap_core.training import command_line, loop
-from slap_core.training.clause_targets import Targets
-from slap_core.training.interviews import Asked, Interviews, draw_interviews, load, save
+from slap_core.training.clause_targets import PathTargets, SlotTargets
+from slap_core.training.interview_files import gathered
+from slap_core.training.interviews import RATES, Asked, Interviews, draw_interviews
 from slap_core.training.language_model import draw_stories
-from slap_core.training.question_batches import VARIANTS, Batch, read, told
+from slap_core.training.question_batches import VARIANTS, Batch, read, seen_by, told
 from slap_core.tunnel_world import COLOURS, KINDS, Story, prompt, seeds
 
-__all__ = ["ProjectorSettings", "batches_of", "interviews_of", "main", "methods", "phrases", "train", "unfitted"]
+__all__ = [
+    "ProjectorSettings",
+    "batches_of",
+    "draw_training",
+    "interviews_of",
+    "main",
+    "methods",
+    "phrases",
+    "train",
+    "unfitted",
+]
 
 SHARES = {"zoh": 0.1, "slerp": 0.15, "slerp_shown": 0.15, "latent_ode": 0.1, "latent_ode_shown": 0.15, "slap": 0.35}
 """How often each method's paths are learned from."""
@@ -57,9 +70,11 @@ class ProjectorSettings(loop.LoopSettings):
     """For comparison: slots without stage 1, means, or a Q-Former, whose branch is called dense."""
     language: str = "bundled"
     """The language model; any name that `load_language_model` knows."""
-    data: pathlib.Path = pathlib.Path("runs/interviews.safetensors")
-    """Where drawn clips are kept; drawn if it is not there."""
-    scenes: int = 1400
+    data: pathlib.Path = pathlib.Path("runs/interviews")
+    """Folder where drawn clips are kept; what it lacks is drawn."""
+    workers: int = 2
+    """Processes that draw."""
+    scenes: int = 3000
     """Tunnel World training scenes, each at one share of its frames."""
     first: int = 100_000
     """The first of them: the slots and rivals have learned from others."""
@@ -74,7 +89,8 @@ class ProjectorSettings(loop.LoopSettings):
     dim_hidden: int = 256
     """Width of the projections."""
     said_steps: int = 3000
-    """Of the stage of the path alone, before it is asked: its tokens learn the clauses that they should say."""
+    """Of each branch alone, before it is asked: its tokens learn the clauses that they should say; 0: from answers
+    alone."""
     apart: float = 0.2
     """Share of the steps with the path alone, and of those without it, where all branches learn together."""
 
@@ -106,18 +122,19 @@ def unfitted(slots: SlowFastSlots) -> SlowFastSlots:
     return fresh.eval().requires_grad_(False)
 
 
-@torch.no_grad()
 def interviews_of(settings: ProjectorSettings) -> Interviews:
-    """The training clips, drawn or from the file."""
-    made_from = {"scenes": str(settings.scenes), "first": str(settings.first), "shares": str(SHARES)}
-    found = load(settings.data, made_from)
-    if found is None:
-        slots = load_slots()
-        some = seeds("train", settings.scenes, start=settings.first)
-        both = {"": slots, "untrained": unfitted(slots)}
-        found = draw_interviews(load_encoder(), both, methods(), some, share=SHARES, dense=True)
-        save(found, settings.data, made_from)
-    return found
+    """The training clips, drawn or from the folder."""
+    made_from = {"shares": str(SHARES), "rates": str(RATES)}
+    some = seeds("train", settings.scenes, start=settings.first)
+    return gathered(settings.data, made_from, some, draw_training, workers=settings.workers)
+
+
+@torch.no_grad()
+def draw_training(some: Int64[Tensor, "scene"]) -> Interviews:
+    """Interviews of these scenes as the projector, and its variants, learn from them."""
+    slots = load_slots()
+    both = {"": slots, "untrained": unfitted(slots)}
+    return draw_interviews(load_encoder(), both, methods(), some, share=SHARES, dense=True)
 
 
 def batches_of(
@@ -174,7 +191,7 @@ def train(
         language.dim,
         dim_hidden=settings.dim_hidden,
         language=language.name,
-        dim_slot=interviews.slots.vectors[next(iter(VARIANTS[settings.variant].values()))].shape[-1],
+        **_dims(interviews, settings.variant),
         queries=QUERIES if settings.variant == "queries" else 0,
         phrases=0 if words is None else len(words),
     )
@@ -194,28 +211,54 @@ def train(
         def objective(batch: Batch, generator: torch.Generator, branches: list[str] = branches) -> dict[str, Tensor]:
             return told(model, language, batch, _some(branches, settings, generator))
 
-        if branches == ["path"] and stories is not None:
-            log += _said(model, Targets(language, stories, tokens=config.path_tokens), interviews, settings)
+        if len(stages) > 1 and settings.said_steps:
+            log += _said(model, language, interviews, branches[0], stories, settings)
         out = settings.out / branches[0] if len(stages) > 1 else settings.out
         log += loop.fit(model, objective, batches, dataclasses.replace(settings, out=out))
     return model, log
 
 
-def _said(model: Projector, targets: Targets, interviews: Interviews, settings: ProjectorSettings) -> list[loop.Row]:
-    """Teach the path's tokens the clauses that they should say, without the language model."""
-    settings = dataclasses.replace(settings, out=settings.out / "said", steps=settings.said_steps, log_every=200)
+def _said(
+    model: Projector,
+    language: LanguageModel,
+    interviews: Interviews,
+    branch: str,
+    stories: dict[int, Story] | None,
+    settings: ProjectorSettings,
+) -> list[loop.Row]:
+    """Teach the tokens of a branch the clauses that they should say, where these are known; no questions are asked."""
+    out = settings.out / "said" / branch
+    settings = dataclasses.replace(settings, out=out, steps=settings.said_steps, log_every=200)
+    name = VARIANTS[settings.variant].get(branch, branch)
+    if branch == "path" and stories is not None:
+        count, size = len(interviews.asked), SAID_BATCH
+        of_paths = PathTargets(language, stories, tokens=model.config.path_tokens)
+    elif any(words for said in interviews.clauses.get(name, ()) for words in said):
+        count, size = len(interviews.slots), SAID_BATCH // 8
+        of_slots = SlotTargets(language, interviews.clauses[name])
+    else:
+        return []
 
-    def batches(first: int) -> Iterator[list[Asked]]:
+    def batches(first: int) -> Iterator[Tensor]:
         for step in range(first, settings.steps):
-            generator = loop.generator_of(settings.seed, step)
-            index = torch.randint(len(interviews.asked), (SAID_BATCH,), generator=generator).tolist()
-            yield [interviews.asked[k] for k in index]
+            yield torch.randint(count, (size,), generator=loop.generator_of(settings.seed, step))
 
-    def objective(asked: list[Asked], generator: torch.Generator) -> dict[str, Tensor]:
-        paths = interviews.paths.at(torch.tensor([next(iter(one.paths.values())) for one in asked]))
-        return {"loss": targets.loss(model(paths)[0], asked)}
+    def objective(index: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
+        if branch == "path":
+            asked = [interviews.asked[k] for k in index.tolist()]
+            paths = interviews.paths.at(torch.tensor([next(iter(one.paths.values())) for one in asked]))
+            return {"loss": of_paths.loss(model(paths)[0], asked)}
+        slots = seen_by(interviews.slots.at(index), settings.variant).only([branch])
+        return {"loss": of_slots.loss(*model(slots), index)}
 
     return loop.fit(model, objective, batches, settings)
+
+
+def _dims(interviews: Interviews, variant: str) -> dict[str, int]:
+    """Of what stands in the place of slots: a slot and a mean of tokens, or the latter alone."""
+    both = interviews.slots.vectors[next(iter(VARIANTS[variant].values()))].shape[-1]
+    token = interviews.slots.vectors["dense"].shape[-1]
+    return {"dim_slot": token, "dim_token": 0} if both == token else {"dim_slot": both - token, "dim_token": token}
 
 
 def _some(branches: list[str], settings: ProjectorSettings, generator: torch.Generator) -> list[str]:
@@ -236,7 +279,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     stories = dict(zip(scenes, draw_stories(torch.tensor(scenes)), strict=True))
     model, log = train(settings, language, interviews, words, stories)
     model.requires_grad_(True).save_pretrained(settings.out)
-    line = command_line.command("slap_core.training.slot_vlm", arguments)
+    line = command_line.command("slap_core.training.slot_vlm", arguments, start=settings.start)
     scores = {f"train {name}": round(log[-1][name], 4) for name in ("loss", "right")}
     write_card(
         settings.out,
@@ -245,18 +288,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "what": "Slow slots, fast slots and the latents of a path, as tokens of the frozen language model.",
             "trained_on": f"questions about {settings.scenes:,} Tunnel World training scenes at 100, 50, 25 or 10 % of "
             f"their frames; stage: {settings.stage}",
-            "command": line if settings.start is None else f"{_earlier(settings.start)} && {line}",
+            "command": line,
             "seed": settings.seed,
             "scores": scores,
             "licence": "Apache-2.0",
         },
     )
-
-
-def _earlier(folder: pathlib.Path) -> str:
-    from slap_core.pretrained import load_card
-
-    return load_card(folder)["command"]
 
 
 if __name__ == "__main__":

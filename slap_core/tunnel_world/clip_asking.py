@@ -16,7 +16,19 @@ from slap_core.tunnel_world.names import COLOURS, KINDS, OCCLUDERS, OUTCOMES, RE
 from slap_core.tunnel_world.rendering import Rendered
 from slap_core.tunnel_world.scenes import Scenes
 
-__all__ = ["CLIP_TYPES", "COUNTS", "FRACTIONS", "MOMENTS", "ClipQuestion", "Story", "account", "interview", "stories"]
+__all__ = [
+    "CLIP_TYPES",
+    "COUNTS",
+    "FRACTIONS",
+    "MOMENTS",
+    "ClipQuestion",
+    "Story",
+    "account",
+    "clause",
+    "interview",
+    "nearest",
+    "stories",
+]
 
 MOMENTS: Final = ("at first", "early", "halfway", "late", "at last")
 FRACTIONS: Final = (0.1, 0.3, 0.5, 0.7, 0.9)
@@ -25,6 +37,11 @@ CLIP_TYPES: Final = ("presence", "what", "colour", "place", "relation", "count",
 COUNTS: Final = ("none", "one", "two", "three", "four")
 _GAP: Final = 0.08
 """Of the clip: what hides earlier than something else by less is not asked about."""
+
+
+def nearest(fraction: float) -> int:
+    """The moment that is nearest to a time, as a fraction of the clip."""
+    return min(range(len(FRACTIONS)), key=lambda k: abs(FRACTIONS[k] - fraction))
 
 
 class ClipQuestion(NamedTuple):
@@ -187,6 +204,13 @@ def _order(story: Story, choices: Choices) -> list[ClipQuestion]:
     return [ClipQuestion(text, answer, "order", "hidden", prompt(kind=one[0], colour=one[1]), None)]
 
 
+def clause(moment: int, thing: Thing, occluder: int) -> list[str]:
+    """What there is to say of a thing at a moment, in words."""
+    place = COARSE_PLACES[coarse_place(thing.place)]
+    relation = ["behind", OCCLUDERS[occluder]] if RELATIONS[thing.relation] == "behind" else ["before"]
+    return [*MOMENTS[moment].split(), COLOURS[thing.colour], KINDS[thing.kind], place, *relation]
+
+
 def account(story: Story, *, variant: int = 0) -> list[list[str]]:
     """What there is at each moment, in clauses: a thing each, or "nothing"; in an order drawn by `variant`."""
     choices = Choices(variant)
@@ -194,10 +218,7 @@ def account(story: Story, *, variant: int = 0) -> list[list[str]]:
     for moment, when in enumerate(MOMENTS):
         row = story.cut_away[story.frame(moment)]
         things = _drawn(choices, row.things, len(row.things))
-        for thing in things:
-            place = COARSE_PLACES[coarse_place(thing.place)]
-            relation = ["behind", OCCLUDERS[row.occluder]] if RELATIONS[thing.relation] == "behind" else ["before"]
-            clauses.append([*when.split(), COLOURS[thing.colour], KINDS[thing.kind], place, *relation])
+        clauses += [clause(moment, thing, row.occluder) for thing in things]
         if not things:
             clauses.append([*when.split(), "nothing"])
     return clauses

@@ -50,6 +50,11 @@ class Description:
     occluder: Int64[Tensor, "scene"]
     occluder_place: Int64[Tensor, "scene time"]
 
+    def at(self, times: Int64[Tensor, "some"]) -> "Description":
+        """Some of the times."""
+        timed = {name: getattr(self, name)[:, times] for name in ("visible", "place", "relation", "occluder_place")}
+        return dataclasses.replace(self, **timed)
+
     def rows(self) -> list[Row]:
         """One `Row` for each picture, scene by scene, frame by frame: plain integers, for worker processes."""
         count, times, _ = self.visible.shape
