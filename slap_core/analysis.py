@@ -121,7 +121,7 @@ def analyse_steps(
     chosen, ready = _settings(settings)
     prompt = _prompt(query)
     if memory is None or ready is not None or isinstance(clip_or_path, Clip) or chosen.encoder.startswith("local-dir:"):
-        yield from _steps(clip_or_path, prompt, chosen, ready, recover or recover_steps)
+        yield from _steps(clip_or_path, prompt, chosen, ready, recover or recover_steps, None)
         return
     yield Progress("decode", 0.0)
     file = fingerprint(clip_or_path)
@@ -134,7 +134,8 @@ def analyse_steps(
     stages = []
     remembering = recover or functools.partial(recover_steps, memory=memory)
     clip = memory.get(read)
-    with contextlib.closing(_steps(clip_or_path if clip is None else clip, prompt, chosen, None, remembering)) as steps:
+    found = clip_or_path if clip is None else clip
+    with contextlib.closing(_steps(found, prompt, chosen, None, remembering, memory)) as steps:
         for step in steps:
             if isinstance(step, Decoded):
                 memory.put(read, step.clip)
@@ -150,8 +151,9 @@ def _steps(
     chosen: Settings,
     ready: OpenClipEncoder | None,
     recover: Recovery,
+    memory: Memory | None,
 ) -> Iterator[Stage | Progress]:
-    """The steps of `analyse_steps` without a memory of what was decoded."""
+    """The steps of `analyse_steps` without a memory of what was decoded, but of maps."""
     yield Progress("decode", 0.0)
     decoded = yield from _decode(clip_or_path, chosen)
     yield decoded
@@ -164,7 +166,7 @@ def _steps(
                 yield Progress("project", 0.0)
                 yield _drawn(chosen, found[Encoded], step, method="PCA")
     yield Progress("project", 0.5)
-    yield _drawn(chosen, found[Encoded], found[Solved], method="UMAP", scan=found[Scanned].points)
+    yield _drawn(chosen, found[Encoded], found[Solved], method="UMAP", scan=found[Scanned].points, memory=memory)
 
 
 def ask_steps(

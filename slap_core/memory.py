@@ -6,13 +6,18 @@ bounded, and what is old is forgotten though nobody asks for it, as uploads are 
 
 import contextlib
 import dataclasses
+import hashlib
 import threading
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping
+from typing import Any, TypeVar
 
 from cachetools import TTLCache
+from torch import Tensor, nn
 
-__all__ = ["Memory", "size_of"]
+__all__ = ["Memory", "digest", "once", "once_in_steps", "size_of"]
+
+Step = TypeVar("Step")
+Outcome = TypeVar("Outcome")
 
 
 class Memory:
@@ -59,12 +64,45 @@ class Memory:
             self._wake()
 
 
+def once(memory: Memory | None, key: Hashable, make: Callable[[], Outcome]) -> Outcome:
+    """What is remembered by the key, or else is made now and remembered; without a memory it is made."""
+    known = None if memory is None else memory.get(key)
+    if known is None:
+        known = make()
+        if memory is not None:
+            memory.put(key, known)
+    return known
+
+
+def once_in_steps(
+    memory: Memory | None, key: Hashable, steps: Generator[Step, None, Outcome]
+) -> Generator[Step, None, Outcome]:
+    """`once` for what steps return; they are not begun yet, and not run where it is known."""
+    known = None if memory is None else memory.get(key)
+    if known is None:
+        known = yield from steps
+        if memory is not None:
+            memory.put(key, known)
+    return known
+
+
+def digest(*tensors: Tensor) -> bytes:
+    """Of the numbers and shapes of tensors."""
+    found = hashlib.sha256()
+    for tensor in tensors:
+        found.update(repr((tensor.dtype, tuple(tensor.shape))).encode())
+        found.update(tensor.detach().cpu().contiguous().numpy())
+    return found.digest()
+
+
 def size_of(value: object) -> int:
     """About how many bytes a value holds: its tensors and arrays, and a little for anything else."""
     if hasattr(value, "nbytes"):
         return int(value.nbytes)
     if isinstance(value, str | bytes):
         return len(value)
+    if isinstance(value, nn.Module):
+        return size_of(value.state_dict())
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return sum(size_of(getattr(value, field.name)) for field in dataclasses.fields(value))
     if isinstance(value, Mapping):

@@ -21,7 +21,7 @@ from slap_core.encoders import OpenClipEncoder, collect
 from slap_core.fitting import fit_slots_steps
 from slap_core.least_action import LeastAction
 from slap_core.machine import FULL, gpu_lost, out_of_memory
-from slap_core.memory import Memory
+from slap_core.memory import Memory, digest, once_in_steps
 from slap_core.object_paths import follow_objects
 from slap_core.pretrained import load_baseline, load_encoder, load_slots
 from slap_core.slots import SlowFastSlots
@@ -109,7 +109,7 @@ def recover_steps(
         prompt: the query, stripped; empty for no pull.
         settings: of the run; `device` says where the encoder and the solver compute. All results lie on the CPU.
         ready: the encoder where there is one already; None: the one that the settings name.
-        memory: of what the encoder that the settings name has seen.
+        memory: of what the encoder that the settings name has seen, and of what does not depend on lambda.
 
     Raises:
         ValueError: for an encoder or potential that cannot be used.
@@ -135,14 +135,19 @@ def recover_steps(
     solved = _solve(settings, encoded, solver, potential_name)
     yield solved
     yield Progress("scan", 0.0)
-    scanned = yield from _scan(settings, encoded, solver)
+    content = digest(truth.points, truth.times, decoded.kept)
+    # A potential that is fitted to the clip is fitted for one lambda; the others are the same for all.
+    alike = settings if settings.potential == "fitted" else dataclasses.replace(settings, coupling=0.0)
+    scan = _scan(settings, encoded, solver)
+    scanned = yield from once_in_steps(memory, ("scan", content, prompt, encoder.name, alike), scan)
     yield scanned
     yield Progress("words", 0.0)
     yield (yield from compare(settings, decoded, encoded, solved, scanned, encoder, solver))
     yield Progress("slots", 0.0)
     slots = load_slots(encoder.name)
     if slots is None:
-        slots = yield from fit_slots_steps(tokens, seed=settings.seed)
+        fit = fit_slots_steps(tokens, seed=settings.seed)
+        slots = yield from once_in_steps(memory, ("slots", content, encoder.name, settings.seed), fit)
     yield slots.slotted(tokens, seed=settings.seed)
     yield Progress("objects", 0.0)
     yield (yield from _tracked(settings, decoded, encoded, encoder, tokens, slots, solver))

@@ -1,5 +1,6 @@
 """What is remembered of a clip, and for how long."""
 
+import collections
 import gc
 import threading
 import time
@@ -7,12 +8,14 @@ import time
 import fakes
 import pytest
 import torch
+import umap
 
 from slap_core import analysis, recovery
 from slap_core.analysis import analyse_steps
+from slap_core.fitting import fit_slots_steps
 from slap_core.memory import Memory, size_of
 from slap_core.pretrained import load_encoder
-from slap_core.stages import Decoded, Progress, Scanned, Tracked
+from slap_core.stages import Decoded, Progress, Projected, Scanned, Slotted, Tracked
 from slap_core.video import read_clip, write_clip
 
 COUPLINGS = (0.0, 0.1)
@@ -64,6 +67,45 @@ def test_a_second_run_on_a_clip_decodes_and_encodes_nothing(film, looked_at):
     torch.testing.assert_close(other[Scanned].points, fresh[Scanned].points, atol=1e-5, rtol=0)
     for ours, theirs in zip(other[Tracked].objects, fresh[Tracked].objects, strict=True):
         torch.testing.assert_close(ours.solutions["SLAP"].points, theirs.solutions["SLAP"].points, atol=1e-5, rtol=0)
+
+
+def test_what_does_not_depend_on_lambda_is_computed_once(film, monkeypatch):
+    counts = collections.Counter()
+
+    def counted(owner, name):
+        real = getattr(owner, name)
+
+        def call(*arguments, **options):
+            counts[name] += 1
+            return real(*arguments, **options)
+
+        monkeypatch.setattr(owner, name, call)
+
+    def fit(*arguments, **options):
+        counts["fits"] += 1
+        return (yield from fit_slots_steps(*arguments, **{**options, "steps": 2}))
+
+    monkeypatch.setattr(recovery, "fit_slots_steps", fit)
+    counted(recovery, "_measured_coupling_number")
+    counted(umap.UMAP, "fit_transform")
+    counted(umap.UMAP, "transform")
+    monkeypatch.setattr(recovery, "load_slots", lambda _: None)
+    memory = Memory()
+    stages(film, memory=memory)
+    solved = len(COUPLINGS)
+    assert counts == {"_measured_coupling_number": solved, "fits": 1, "fit_transform": 1, "transform": 2}
+    again = stages(film, coupling=0.3, memory=memory)
+    # Of UMAP, the path with the other lambda is placed.
+    assert counts == {"_measured_coupling_number": solved, "fits": 1, "fit_transform": 1, "transform": 3}
+    fresh = stages(film, coupling=0.3)
+    for stage in (again, fresh):
+        assert stage[Projected].method == "UMAP"
+    torch.testing.assert_close(again[Projected].paths["SLAP"], fresh[Projected].paths["SLAP"])
+    torch.testing.assert_close(again[Scanned].drift, fresh[Scanned].drift)
+    torch.testing.assert_close(again[Slotted].slow, fresh[Slotted].slow)
+    stages(film, "a blue ball", memory=memory)
+    assert counts["_measured_coupling_number"] == 3 * solved  # with the fresh one
+    assert counts["fits"] == 2
 
 
 def test_the_same_run_is_told_again(film, looked_at, monkeypatch):

@@ -7,14 +7,16 @@ sphere are compared by their angle (UMAP's cosine metric). The share of neighbou
 *trustworthiness* (Venna and Kaski 2001): near 1 the map can be read, near 0.5 its neighbours mean nothing.
 """
 
+import functools
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from slap_core.memory import Memory, digest, once
 from slap_core.stages import Projected, Solid
 from slap_core.types import Latents, Solution
 
@@ -34,6 +36,7 @@ def project(
     scan: Float[Tensor, "coupling dropped dim"] | None = None,
     scanned: str = "SLAP",
     seed: int = 0,
+    memory: Memory | None = None,
 ) -> Projected:
     """The latent map of the true latents, the anchors and every method's path.
 
@@ -49,6 +52,7 @@ def project(
         method: "PCA" (deterministic, instantly) or "UMAP" (seeded). With fewer than 8 distinct points UMAP has no
             neighbourhoods to preserve: the map is PCA then, and its note says so.
         seed: of UMAP.
+        memory: of maps that UMAP has made: another lambda makes none anew.
     """
     paths = {name: solution.path(truth.times) for name, solution in solutions.items()}
     dropped, turned = ~torch.isin(truth.times, seen.times), None
@@ -68,7 +72,7 @@ def project(
     extra = [rows.detach().cpu().double().numpy() for rows in extra]
     solid, solid_extra, explained = _pca(distinct, extra, axes=3)
     flat, flat_extra = (
-        _umap(distinct, extra, seed) if method == "UMAP" else (solid[:, :2], [e[:, :2] for e in solid_extra])
+        _umap(distinct, extra, seed, memory) if method == "UMAP" else (solid[:, :2], [e[:, :2] for e in solid_extra])
     )
     placed, solid_placed = torch.from_numpy(flat_extra[0]), torch.from_numpy(solid_extra[0])
     parts = torch.from_numpy(flat[place.reshape(-1)]).split(len(truth))
@@ -117,19 +121,30 @@ def _pca(points: np.ndarray, extra: list[np.ndarray], *, axes: int) -> tuple[np.
     return (points - mean) @ found.T, [(rows - mean) @ found.T for rows in extra], explained
 
 
-def _umap(points: np.ndarray, extra: list[np.ndarray], seed: int) -> tuple[np.ndarray, list[np.ndarray]]:
+def _umap(
+    points: np.ndarray, extra: list[np.ndarray], seed: int, memory: Memory | None
+) -> tuple[np.ndarray, list[np.ndarray]]:
     import umap  # numba compiles on first use: never at import
 
-    neighbours = min(NEIGHBOURS, len(points) - 1)
-    model = umap.UMAP(n_neighbors=neighbours, min_dist=0.15, metric="cosine", random_state=seed, n_jobs=1)
+    def fitted() -> tuple[Any, np.ndarray]:
+        neighbours = min(NEIGHBOURS, len(points) - 1)
+        model = umap.UMAP(n_neighbors=neighbours, min_dist=0.15, metric="cosine", random_state=seed, n_jobs=1)
+        return model, model.fit_transform(points.astype(np.float32)).astype(np.float64)
+
+    def placed(rows: np.ndarray) -> np.ndarray:
+        return model.transform(rows.astype(np.float32)).astype(np.float64) if len(rows) else np.zeros((0, 2))
+
+    key = ("umap", digest(torch.from_numpy(points)), seed)
     threads = torch.get_num_threads()
     try:
-        flat = model.fit_transform(points.astype(np.float32))
+        model, flat = once(memory, key, fitted)
         # Each by itself: where a row is placed depends a little on those that are placed with it.
-        placed = [model.transform(rows.astype(np.float32)) if len(rows) else np.zeros((0, 2)) for rows in extra]
+        found = [
+            once(memory, (*key, digest(torch.from_numpy(rows))), functools.partial(placed, rows)) for rows in extra
+        ]
     finally:
         torch.set_num_threads(threads)  # numba takes as many as there are cores, for torch too, by their common OpenMP
-    return flat.astype(np.float64), [rows.astype(np.float64) for rows in placed]
+    return flat, found
 
 
 def _trustworthiness(latents: Float[Tensor, "time dim"], flat: Float[Tensor, "time 2"]) -> float | None:
