@@ -32,6 +32,9 @@ __all__ = ["OpenClipEncoder", "from_architecture", "from_folder", "preprocess"]
 
 WEIGHTS = ("open_clip_model.safetensors", "model.safetensors")
 CONFIG = "open_clip_config.json"
+LARGE = 30_000_000
+"""Weights of an image tower from which half of their bits are left out on a CPU that multiplies bfloat16 itself: twice
+as fast, at a cosine to float32 of more than 0.9999."""
 FINEST_NEEDED = 8
 """Tokens a side that masks need."""
 
@@ -141,7 +144,8 @@ class OpenClipEncoder:
     def _looked_at(
         self, images: UInt8[Tensor, "time height width 3"]
     ) -> tuple[Float[Tensor, "time dim"], Float[Tensor, "time rows columns token"]]:
-        inputs = preprocess(images, self.model.visual.preprocess_cfg).to(next(self.model.parameters()).dtype)
+        inputs = preprocess(images, self.model.visual.preprocess_cfg)
+        inputs = inputs.to(next(self.model.visual.parameters()).dtype)
         # The last layer is asked for too: open_clip's ResNet would otherwise stop before it and pool the wrong one.
         output = self.model.forward_intermediates(image=inputs, image_indices=[-3, -2, -1])
         *earlier, penultimate, _ = output["image_intermediates"]
@@ -241,7 +245,20 @@ def from_folder(folder: pathlib.Path, *, name: str, notes: Sequence[str] = (), d
             f"The encoder folder {folder.name!r} could not be loaded ({type(error).__name__}): its config, weights and "
             "tokenizer do not fit each other. Export it again with open_clip."
         ) from error
-    return OpenClipEncoder(model, tokenizer, name=name, notes=notes)
+    return OpenClipEncoder(_light(model, device), tokenizer, name=name, notes=notes)
+
+
+def _light(model: torch.nn.Module, device: str) -> torch.nn.Module:
+    """The model, a large image tower in bfloat16 where the CPU has instructions for it."""
+    size = sum(weight.numel() for weight in model.visual.parameters())
+    if torch.device(device).type == "cpu" and size >= LARGE and _multiplies_bfloat16():
+        model.visual.to(torch.bfloat16)
+    return model
+
+
+def _multiplies_bfloat16() -> bool:
+    has = getattr(torch.cpu, "get_capabilities", dict)()  # PyTorch before 2.8 cannot tell
+    return bool(has.get("avx512_bf16") or has.get("amx_bf16"))
 
 
 @contextlib.contextmanager
@@ -287,4 +304,4 @@ def from_architecture(
         if gpu_lost(error) or out_of_memory(error):
             raise
         raise ValueError(f"The weights {weights.name} do not fit the architecture {architecture}.") from error
-    return OpenClipEncoder(model, open_clip.get_tokenizer(architecture), name=name)
+    return OpenClipEncoder(_light(model, device), open_clip.get_tokenizer(architecture), name=name)

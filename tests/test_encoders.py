@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 from tiny import write_encoder
 
+from slap_core import encoders
 from slap_core.encoders import from_architecture, from_folder, preprocess
 from slap_core.types import Clip
 
@@ -40,6 +41,20 @@ def test_latents_are_those_of_open_clip_itself(encoder):
     assert tokens.values.shape == (5, 4, 4, 16)
     assert latents.times.tolist() == movie.times.tolist()
     assert encoder.dim == 12
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_a_large_image_tower_is_in_bfloat16_where_the_cpu_multiplies_it(folder, encoder, monkeypatch, native):
+    monkeypatch.setattr(encoders, "LARGE", 100)
+    monkeypatch.setattr(encoders, "_multiplies_bfloat16", lambda: native)
+    light = from_folder(folder, name="tiny")
+    assert next(light.model.visual.parameters()).dtype == (torch.bfloat16 if native else torch.float32)
+    movie = clip()
+    latents, tokens = light.encode(movie)
+    exact, _ = encoder.encode(movie)
+    assert latents.points.dtype == tokens.values.dtype == torch.float32
+    assert float((latents.points * exact.points).sum(-1).min()) > 0.999
+    torch.testing.assert_close(light.text(["a red car"]), encoder.text(["a red car"]))
 
 
 def test_batches_do_not_matter(encoder):
