@@ -74,7 +74,7 @@ class ProjectorSettings(loop.LoopSettings):
     """Folder where drawn clips are kept; what it lacks is drawn."""
     workers: int = 2
     """Processes that draw."""
-    scenes: int = 3000
+    scenes: int = 4000
     """Tunnel World training scenes, each at one share of its frames."""
     first: int = 100_000
     """The first of them: the slots and rivals have learned from others."""
@@ -88,7 +88,7 @@ class ProjectorSettings(loop.LoopSettings):
     """The highest learning rate."""
     dim_hidden: int = 256
     """Width of the projections."""
-    said_steps: int = 3000
+    said_steps: int = 4000
     """Of each branch alone, before it is asked: its tokens learn the clauses that they should say; 0: from answers
     alone."""
     apart: float = 0.2
@@ -278,7 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     scenes = sorted({one.scene for one in interviews.asked})
     stories = dict(zip(scenes, draw_stories(torch.tensor(scenes)), strict=True))
     model, log = train(settings, language, interviews, words, stories)
-    model.requires_grad_(True).save_pretrained(settings.out)
+    model.requires_grad_(True).half().save_pretrained(settings.out)
     line = command_line.command("slap_core.training.slot_vlm", arguments, start=settings.start)
     scores = {f"train {name}": round(log[-1][name], 4) for name in ("loss", "right")}
     write_card(
