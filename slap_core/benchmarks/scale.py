@@ -21,10 +21,8 @@ Writes scale.json and scale.md and prints the table.
 """
 
 import argparse
-import ctypes
 import multiprocessing
 import pathlib
-import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -36,6 +34,7 @@ from torch import Tensor
 from slap_core import sphere
 from slap_core.baselines import Slerp
 from slap_core.benchmarks.output import markdown_table, write
+from slap_core.benchmarks.resident import PeakMemory
 from slap_core.least_action import LeastAction
 from slap_core.pretrained import load_potential
 from slap_core.types import Latents, Solution
@@ -99,7 +98,7 @@ def _measured(frames: int, layout: str, work: str, threads: int) -> dict[str, An
     torch.set_num_threads(threads)
     _prepared(64, "dense", work)[1]()  # libraries are loaded, the potential is
     gaps, run = _prepared(frames, layout, work)
-    memory = _Memory()
+    memory = PeakMemory()
     start, begin = time.perf_counter(), time.process_time()
     result = run()
     seconds, used = time.perf_counter() - start, time.process_time() - begin
@@ -110,7 +109,7 @@ def _measured(frames: int, layout: str, work: str, threads: int) -> dict[str, An
         "work": work,
         "seconds": round(seconds, 3),
         "cpu_seconds": round(used, 3),
-        "peak_mb": memory.peak_mb(),
+        "peak_mb": memory.above_mb(),
         "result": result,
     }
 
@@ -135,24 +134,6 @@ def _prepared(frames: int, layout: str, work: str) -> tuple[int, Callable[[], st
 
 def _ended(*solutions: Solution) -> str:
     return ", ".join(sorted({solution.result.name.lower() for solution in solutions}))
-
-
-class _Memory:
-    """The peak of this process's resident memory from now on, above what it is now."""
-
-    def __init__(self) -> None:
-        self.status, reset = pathlib.Path("/proc/self/status"), pathlib.Path("/proc/self/clear_refs")
-        self.known = reset.exists() and hasattr(ctypes.CDLL(None), "malloc_trim")
-        if self.known:
-            ctypes.CDLL(None).malloc_trim(0)
-            reset.write_text("5", encoding="ascii")  # the peak so far is forgotten
-            self.before = self._kilobytes("VmRSS")
-
-    def peak_mb(self) -> float | None:
-        return round((self._kilobytes("VmHWM") - self.before) * 1024 / 1e6, 1) if self.known else None
-
-    def _kilobytes(self, name: str) -> int:
-        return int(re.search(rf"{name}:\s+(\d+)", self.status.read_text(encoding="ascii"))[1])
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:

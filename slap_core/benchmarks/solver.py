@@ -88,7 +88,7 @@ def measure(sizes: Sizes, *, repeats: int, device: torch.device) -> dict[str, An
     rivals, target = descents.race(reference.action(), limit=sizes.evaluations)
     ode = LatentODE(sizes.dim, hidden=sizes.dim, width=sizes.width).to(device).eval()
     couplings = torch.linspace(0, 1, sizes.couplings).tolist()
-    best = min(rivals["adam"], key=lambda rate: (rivals["adam"][rate]["evaluations"], rivals["adam"][rate]["action"]))
+    best = descents.best_rate(rivals["adam"])
     runs: dict[str, Callable[[], object]] = {
         "nodes": lambda: reference.solve("nodes"),
         "frames": lambda: reference.solve("frames"),
