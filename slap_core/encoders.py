@@ -28,7 +28,7 @@ from slap_core.machine import FULL, gpu_lost, out_of_memory
 from slap_core.memory import Memory
 from slap_core.types import Clip, Latents, Tokens
 
-__all__ = ["OpenClipEncoder", "from_architecture", "from_folder", "preprocess"]
+__all__ = ["OpenClipEncoder", "from_architecture", "from_folder", "preprocess", "quietly"]
 
 WEIGHTS = ("open_clip_model.safetensors", "model.safetensors")
 CONFIG = "open_clip_config.json"
@@ -231,7 +231,7 @@ def from_folder(folder: pathlib.Path, *, name: str, notes: Sequence[str] = (), d
         )
     try:
         # Build first, then load strictly from the file found above: open_clip's own search would also take a pickle.
-        with _quiet():
+        with quietly():
             model = open_clip.create_model(
                 f"local-dir:{folder}", load_weights=False, device=device, pretrained_text=False
             )
@@ -262,8 +262,8 @@ def _multiplies_bfloat16() -> bool:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without open_clip's warning that a model built without weights is random: they are loaded next."""
+def quietly() -> Iterator[None]:
+    """Without open_clip's warning that a model built without weights is random: it is known, or they come next."""
     logger = logging.getLogger()
     level = logger.level
     logger.setLevel(logging.ERROR)

@@ -138,7 +138,7 @@ def gather(parts: Sequence[Evidence]) -> Evidence:
         return Evidence(*({k: v for table in tables for k, v in table.items()} for tables in _columns(parts)))
 
     def stacked(tables: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-        return {name: nn.utils.rnn.pad_sequence([t[name] for t in tables], batch_first=True) for name in tables[0]}
+        return {name: _filled([table[name] for table in tables]) for name in tables[0]}
 
     return Evidence(*map(stacked, _columns(parts)))
 
@@ -147,16 +147,13 @@ def together(batches: Sequence[Evidence]) -> Evidence:
     """One batch out of several, filled up to the longest."""
 
     def stacked(tables: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
-        found = {}
-        for name in tables[0]:
-            most = max(table[name].shape[1] for table in tables)
-            short = [most - table[name].shape[1] for table in tables]
-            rest = [(0, 0) * (table[name].ndim - 2) for table in tables]
-            padded = zip(tables, rest, short, strict=True)
-            found[name] = torch.cat([nn.functional.pad(t[name], (*r, 0, n)) for t, r, n in padded])
-        return found
+        return {name: _filled([row for table in tables for row in table[name]]) for name in tables[0]}
 
     return Evidence(*map(stacked, _columns(batches)))
+
+
+def _filled(rows: Sequence[Tensor]) -> Tensor:
+    return nn.utils.rnn.pad_sequence(rows, batch_first=True)
 
 
 def _columns(parts: Sequence[Evidence]) -> list[list[dict[str, Tensor]]]:

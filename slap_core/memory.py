@@ -66,24 +66,26 @@ class Memory:
 
 def once(memory: Memory | None, key: Hashable, make: Callable[[], Outcome]) -> Outcome:
     """What is remembered by the key, or else is made now and remembered; without a memory it is made."""
-    known = None if memory is None else memory.get(key)
-    if known is None:
-        known = make()
-        if memory is not None:
-            memory.put(key, known)
-    return known
+    known = _known(memory, key)
+    return _kept(memory, key, make()) if known is None else known
 
 
 def once_in_steps(
     memory: Memory | None, key: Hashable, steps: Generator[Step, None, Outcome]
 ) -> Generator[Step, None, Outcome]:
     """`once` for what steps return; they are not begun yet, and not run where it is known."""
-    known = None if memory is None else memory.get(key)
-    if known is None:
-        known = yield from steps
-        if memory is not None:
-            memory.put(key, known)
-    return known
+    known = _known(memory, key)
+    return _kept(memory, key, (yield from steps)) if known is None else known
+
+
+def _known(memory: Memory | None, key: Hashable) -> Any:
+    return None if memory is None else memory.get(key)
+
+
+def _kept(memory: Memory | None, key: Hashable, value: Outcome) -> Outcome:
+    if memory is not None:
+        memory.put(key, value)
+    return value
 
 
 def digest(*tensors: Tensor) -> bytes:

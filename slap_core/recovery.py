@@ -137,7 +137,7 @@ def recover_steps(
     yield Progress("scan", 0.0)
     content = digest(truth.points, truth.times, decoded.kept)
     # A potential that is fitted to the clip is fitted for one lambda; the others are the same for all.
-    alike = settings if settings.potential == "fitted" else dataclasses.replace(settings, coupling=0.0)
+    alike = dataclasses.replace(settings, coupling=settings.coupling if settings.potential == "fitted" else 0.0)
     scan = _scan(settings, encoded, solver)
     scanned = yield from once_in_steps(memory, ("scan", content, prompt, encoder.name, alike), scan)
     yield scanned

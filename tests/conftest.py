@@ -41,6 +41,30 @@ def awaited() -> Iterator[Callable[[Coroutine], Any]]:
         yield lambda asked: beside.submit(asyncio.run, asked).result()
 
 
+@pytest.fixture
+def looked_at(monkeypatch) -> dict[str, int]:
+    """How often files were read, and pictures looked at."""
+    from slap_core import analysis
+    from slap_core.pretrained import load_encoder
+    from slap_core.video import read_clip
+
+    counts = {"read": 0, "pictures": 0}
+    encoder = type(load_encoder("bundled"))
+    look = encoder._looked_at
+
+    def read(*arguments, **options):
+        counts["read"] += 1
+        return read_clip(*arguments, **options)
+
+    def looked(self, images):
+        counts["pictures"] += len(images)
+        return look(self, images)
+
+    monkeypatch.setattr(analysis, "read_clip", read)
+    monkeypatch.setattr(encoder, "_looked_at", looked)
+    return counts
+
+
 @pytest.fixture(scope="module")
 def quick_slots() -> Iterator[None]:
     """Slots are fitted to a clip in few steps, for tests that look at something else than how well (the tests of

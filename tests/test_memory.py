@@ -10,13 +10,12 @@ import pytest
 import torch
 import umap
 
-from slap_core import analysis, recovery
+from slap_core import recovery
 from slap_core.analysis import analyse_steps
 from slap_core.fitting import fit_slots_steps
 from slap_core.memory import Memory, size_of
-from slap_core.pretrained import load_encoder
 from slap_core.stages import Decoded, Progress, Projected, Scanned, Slotted, Tracked
-from slap_core.video import read_clip, write_clip
+from slap_core.video import write_clip
 
 COUPLINGS = (0.0, 0.1)
 
@@ -26,26 +25,6 @@ def film(tmp_path):
     path = tmp_path / "film.mp4"
     write_clip(path, fakes.clip(12))
     return path
-
-
-@pytest.fixture
-def looked_at(monkeypatch):
-    """How often files were read, and pictures looked at."""
-    counts = {"read": 0, "pictures": 0}
-    encoder = type(load_encoder("bundled"))
-    look = encoder._looked_at
-
-    def read(*arguments, **options):
-        counts["read"] += 1
-        return read_clip(*arguments, **options)
-
-    def looked(self, images):
-        counts["pictures"] += len(images)
-        return look(self, images)
-
-    monkeypatch.setattr(analysis, "read_clip", read)
-    monkeypatch.setattr(encoder, "_looked_at", looked)
-    return counts
 
 
 def stages(film, query="a red car", **settings):

@@ -57,24 +57,10 @@ def test_the_command_measures_every_stage(video, tmp_path, capsys, monkeypatch):
     assert text.strip() in capsys.readouterr().out
 
 
-def test_runs_again_decode_and_encode_nothing(video, monkeypatch):
-    counts = {"read": 0, "pictures": 0}
-    encoder = type(load_encoder("bundled"))
-    look = encoder._looked_at
-
-    def read(*arguments, **options):
-        counts["read"] += 1
-        return read_clip(*arguments, **options)
-
-    def looked(self, images):
-        counts["pictures"] += len(images)
-        return look(self, images)
-
-    monkeypatch.setattr(analysis, "read_clip", read)
-    monkeypatch.setattr(encoder, "_looked_at", looked)
+def test_runs_again_decode_and_encode_nothing(video, looked_at, monkeypatch):
     monkeypatch.setattr(analysis, "project", drawn_by_pca(analysis.project))
     seen = []
-    monkeypatch.setattr(pipeline, "run_as_page", noted(pipeline.run_as_page, counts, seen))
+    monkeypatch.setattr(pipeline, "run_as_page", noted(pipeline.run_as_page, looked_at, seen))
     settings = Settings(max_frames=16, couplings=(0.0, 0.1))
     case = pipeline.Case(
         video, "bundled", weights_folder("encoder"), settings, repeats=1, evaluations=20, threads=1, clock="cpu"

@@ -28,6 +28,7 @@ from slap_core.benchmarks import descents
 from slap_core.chosen_potential import chosen_potential
 from slap_core.encoders import OpenClipEncoder
 from slap_core.gaps import find_gaps
+from slap_core.machine import same_threads
 from slap_core.stages import Encoded, Scanned, Settings, Solved, finished
 from slap_core.types import PotentialFunction
 
@@ -165,11 +166,8 @@ def umap_of(points: Float[np.ndarray, "point dim"]) -> Float[np.ndarray, "point 
     """Two coordinates by umap's own settings."""
     import umap
 
-    threads = torch.get_num_threads()
-    try:
+    with same_threads():
         return umap.UMAP().fit_transform(points)
-    finally:
-        torch.set_num_threads(threads)  # numba sets torch's too
 
 
 def _action(

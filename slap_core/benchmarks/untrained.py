@@ -1,16 +1,13 @@
 """Encoders of the usual sizes with random weights, in a folder of open_clip's layout: for times, which are the same."""
 
-import contextlib
 import json
-import logging
 import pathlib
-from collections.abc import Iterator
 
 import open_clip
 import safetensors.torch
 import torch
 
-from slap_core.encoders import CONFIG, WEIGHTS
+from slap_core.encoders import CONFIG, WEIGHTS, quietly
 
 __all__ = ["check_architecture", "write_untrained"]
 
@@ -48,20 +45,10 @@ def write_untrained(folder: pathlib.Path, architecture: str, *, seed: int = 0) -
         seed: of the weights.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with torch.random.fork_rng(), _quiet():
+    with torch.random.fork_rng(), quietly():
         torch.manual_seed(seed)
         model = open_clip.create_model(architecture)
     config = {"model_cfg": open_clip.get_model_config(architecture), "preprocess_cfg": CLIP}
     (folder / CONFIG).write_text(json.dumps(config), encoding="utf-8")
     safetensors.torch.save_model(model, str(folder / WEIGHTS[0]))
     return folder
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Without open_clip's warning that the weights are random: here they are meant to be."""
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)

@@ -56,15 +56,17 @@ def gathered(
         ValueError: if a file was made from something else.
     """
     parts = {folder / f"scenes_{int(some[0])}_{int(some[-1])}.safetensors": some for some in scene_seeds.split(PART)}
-    missing = [(path, made_from, some, draw) for path, some in parts.items() if load(path, made_from) is None]
+    known = {path: load(path, made_from) for path in parts}
+    missing = [(path, made_from, some, draw) for path, some in parts.items() if known[path] is None]
     if missing and workers > 1:
-        with concurrent.futures.ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        alone = multiprocessing.get_context("spawn"), torch.set_num_threads, (1,)
+        with concurrent.futures.ProcessPoolExecutor(workers, *alone) as pool:
             for done in concurrent.futures.as_completed([pool.submit(_draw_part, *one) for one in missing]):
                 done.result()
     else:
         for one in missing:
             _draw_part(*one)
-    found = [load(path, made_from) for path in parts]
+    found = [load(path, made_from) if part is None else part for path, part in known.items()]
     return joined([part for part in found if part is not None])
 
 
@@ -74,7 +76,6 @@ def _draw_part(
     some: Int64[Tensor, "scene"],
     draw: Callable[[Int64[Tensor, "scene"]], Interviews],
 ) -> None:
-    torch.set_num_threads(1)
     save(draw(some), path, made_from)
 
 

@@ -16,6 +16,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from slap_core.machine import same_threads
 from slap_core.memory import Memory, digest, once
 from slap_core.stages import Projected, Solid
 from slap_core.types import Latents, Solution
@@ -135,15 +136,12 @@ def _umap(
         return model.transform(rows.astype(np.float32)).astype(np.float64) if len(rows) else np.zeros((0, 2))
 
     key = ("umap", digest(torch.from_numpy(points)), seed)
-    threads = torch.get_num_threads()
-    try:
+    with same_threads():
         model, flat = once(memory, key, fitted)
         # Each by itself: where a row is placed depends a little on those that are placed with it.
         found = [
             once(memory, (*key, digest(torch.from_numpy(rows))), functools.partial(placed, rows)) for rows in extra
         ]
-    finally:
-        torch.set_num_threads(threads)  # numba takes as many as there are cores, for torch too, by their common OpenMP
     return flat, found
 
 
