@@ -32,9 +32,10 @@ from slap_core.encoders import OpenClipEncoder
 from slap_core.least_action import LeastAction
 from slap_core.slots import SlowFastSlots
 from slap_core.stages import ObjectPath
-from slap_core.types import Clip, Latents, Tokens
+from slap_core.types import Clip, Latents, Solution, Tokens
 
-__all__ = ["Sighted", "background", "carried", "follow_objects", "moments", "object_latents", "showing", "sighted"]
+__all__ = ["Located", "Sighted", "background", "carried", "follow_objects", "located", "moments", "object_latents"]
+__all__ += ["recovered", "showing", "sighted"]
 
 UNUSUAL = 4.0
 """An object's tokens deviate from what is usual at their place by this many times the clip's mean square."""
@@ -59,6 +60,20 @@ class Sighted:
     """In which of them it is seen; in one at least."""
     masks: Float[Tensor, "frame height width"]
     """The slot's attention where it is the strongest, else 0."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Located:
+    """An object where it is in every frame, and what it looks like where it is seen: all that asks for no lambda."""
+
+    slot: int
+    seen: Bool[Tensor, "time"]
+    there: Bool[Tensor, "time"]
+    place: Float[Tensor, "time 2"]
+    masks: Float[Tensor, "time height width"]
+    """These as of an `ObjectPath`."""
+    latents: Latents
+    """What it looks like alone, in the frames that bound stretches in which it is not seen."""
 
 
 def sighted(slots: SlowFastSlots, tokens: Tokens, *, seed: int = 0) -> list[Sighted]:
@@ -179,6 +194,20 @@ def follow_objects(
         query: as the solver takes it.
         seed: of the noise that slots start from.
     """
+    for one in located(slots, encoder, clip, tokens, kept, seed=seed):
+        yield recovered(one, clip, solver, query)
+
+
+def located(
+    slots: SlowFastSlots,
+    encoder: OpenClipEncoder,
+    clip: Clip,
+    tokens: Tokens,
+    kept: Int[Tensor, "kept"],
+    *,
+    seed: int = 0,
+) -> Iterator[Located]:
+    """The objects of a clip where they are, one after the other; arguments as of `follow_objects`."""
     looked = Tokens(tokens.values[kept.to(tokens.values.device)], tokens.times[kept], tokens.box)
     behind = background(clip.frames[kept])
     for one in sighted(slots, looked, seed=seed):
@@ -190,12 +219,25 @@ def follow_objects(
         needed = ends if bool(ends.any()) else one.seen
         index = kept[needed]
         alone = object_latents(encoder, clip.frames[index], one.masks[needed], behind, tokens.box)
-        latents = Latents(alone, clip.times[index])
-        times = clip.times[~seen]
-        solutions = {"SLERP": Slerp()(latents, times, query), "SLAP": solver(latents, times, query)}
         place, masks = carried(one.masks[one.seen], clip.times[anchors], clip.times, unseen=looked.times[~one.seen])
         there = _in_picture(one.masks[one.seen], anchors, len(clip))
-        yield ObjectPath(one.slot, seen, there, place, masks * there[:, None, None], solutions)
+        latents = Latents(alone, clip.times[index])
+        yield Located(one.slot, seen, there, place, masks * there[:, None, None], latents)
+
+
+def recovered(one: Located, clip: Clip, solver: LeastAction, query: Float[Tensor, "dim"] | None = None) -> ObjectPath:
+    """The object with what it looks like in the frames in which it is not seen; arguments as of `follow_objects`."""
+    times = clip.times[~one.seen]
+    solutions = {"SLERP": Slerp()(one.latents, times, query), "SLAP": _solved(solver, one.latents, times, query)}
+    return ObjectPath(one.slot, one.seen, one.there, one.place, one.masks, solutions)
+
+
+def _solved(
+    solver: LeastAction, seen: Latents, times: Float[Tensor, "time"], query: Float[Tensor, "dim"] | None = None
+) -> Solution:
+    """The solver's path, without a look at the Hessian, which nobody asks for here and costs as much again."""
+    (found,) = solver.scan(seen, times, query, couplings=[solver.coupling])
+    return found
 
 
 def carried(
@@ -239,14 +281,14 @@ def _places(
     def elsewhere(z: Tensor, query: Tensor | None = None) -> Tensor:
         return -sights(z) / most
 
-    place = LeastAction(None, geometry="euclidean")(sightings, times).path(times)
+    place = _solved(LeastAction(None, geometry="euclidean"), sightings, times).path(times)
     hides = LeastAction(elsewhere, coupling=4 * width**2, geometry="euclidean", accuracy=1e-2, tolerance=1e-4)
     stretch, looked = (torch.searchsorted(sightings.times, some) for some in (times, unseen))
     for k in looked.unique().tolist():
         ends = sightings.select(range(max(k - 1, 0), min(k + 1, len(sightings))))
         inside = (stretch == k) & ~torch.isin(times, sightings.times)
         if bool(inside.any()):
-            place[inside] = hides(ends, times[inside]).path(times[inside])
+            place[inside] = _solved(hides, ends, times[inside]).path(times[inside])
     return place
 
 

@@ -22,7 +22,7 @@ from slap_core.fitting import fit_slots_steps
 from slap_core.least_action import LeastAction
 from slap_core.machine import FULL, gpu_lost, out_of_memory
 from slap_core.memory import Memory, digest, once_in_steps
-from slap_core.object_paths import follow_objects
+from slap_core.object_paths import Located, located, recovered
 from slap_core.pretrained import load_baseline, load_encoder, load_slots
 from slap_core.slots import SlowFastSlots
 from slap_core.stages import Decoded, Encoded, Progress, Scanned, Settings, Solved, Stage, Tracked
@@ -150,7 +150,10 @@ def recover_steps(
         slots = yield from once_in_steps(memory, ("slots", content, encoder.name, settings.seed), fit)
     yield slots.slotted(tokens, seed=settings.seed)
     yield Progress("objects", 0.0)
-    yield (yield from _tracked(settings, decoded, encoded, encoder, tokens, slots, solver))
+    seek = _located(settings, decoded, encoder, tokens, slots)
+    objects = yield from once_in_steps(memory, ("objects", content, encoder.name, settings.seed), seek)
+    paths = tuple(recovered(one, decoded.clip, solver, encoded.query) for one in objects)
+    yield Tracked(paths, tokens.box)
 
 
 def _encoded(decoded: Decoded, encoder: OpenClipEncoder, truth: Latents, prompt: str) -> Encoded:
@@ -189,23 +192,19 @@ def _solve(settings: Settings, encoded: Encoded, solver: LeastAction, potential_
     )
 
 
-def _tracked(
+def _located(
     settings: Settings,
     decoded: Decoded,
-    encoded: Encoded,
     encoder: OpenClipEncoder,
     tokens: Tokens,
     slots: SlowFastSlots,
-    solver: LeastAction,
-) -> Generator[Progress, None, Tracked]:
+) -> Generator[Progress, None, tuple[Located, ...]]:
     """The objects, one after the other."""
     objects = []
-    for one in follow_objects(
-        slots, encoder, decoded.clip, tokens, decoded.kept, solver, encoded.query, seed=settings.seed
-    ):
+    for one in located(slots, encoder, decoded.clip, tokens, decoded.kept, seed=settings.seed):
         objects.append(one)
         yield Progress("objects", min(len(objects) / slots.config.slow_slots, 1.0))
-    return Tracked(tuple(objects), tokens.box)
+    return tuple(objects)
 
 
 def _scan(settings: Settings, encoded: Encoded, solver: LeastAction) -> Generator[Progress, None, Scanned]:

@@ -10,7 +10,6 @@ from transformers import PreTrainedTokenizerFast
 
 from slap_core.training.question_batches import IGNORED
 from slap_core.tunnel_world import Story, account, interview
-from slap_core.tunnel_world.clip_asking import MOMENTS, ClipQuestion
 
 __all__ = ["SPREAD", "Lines", "lines_of"]
 
@@ -52,7 +51,6 @@ def lines_of(
     questions: int,
     squeezed: bool,
     alone: float,
-    moments: int = len(MOMENTS),
     noise: float = 0.0,
     again: float = 0.0,
     blank: int = 0,
@@ -66,7 +64,6 @@ def lines_of(
         questions: of each story.
         squeezed: whether each clause comes as one embedding.
         alone: share of the accounts that are kept back.
-        moments: how many of them are told of, and asked about.
         noise: the most of a squeezed clause, as a share of the root mean square of them all.
         again: share of the squeezed clauses that are told twice.
         blank: the most places that tell nothing; they and the squeezed clauses are spread over `SPREAD` positions.
@@ -76,13 +73,8 @@ def lines_of(
     for row, (story, variant) in enumerate(asked):
         kept_back = bool(torch.rand((), generator=generator) < alone)
         mine = interview(story, variant=variant)
-        some = _moments(mine, moments, generator)
-        if moments < len(MOMENTS):
-            mine = [question for question in mine if question.moment in some]
         place = 0
         clauses = [] if kept_back else account(story, variant=variant)
-        begins = tuple(tuple(MOMENTS[moment].split()) for moment in some)
-        clauses = [c for c in clauses if any(tuple(c[: len(b)]) == b for b in begins)]
         if squeezed and (again or blank):
             clauses = _rough(clauses, generator, again=again, blank=blank)
         for clause in [["<start>"], *clauses]:
@@ -123,11 +115,3 @@ def _spread(count: int, generator: torch.Generator) -> Int64[Tensor, "place"]:
     """So many positions of `SPREAD`, in order, the first being 0."""
     some = torch.randperm(max(SPREAD, count) - 1, generator=generator)[: count - 1]
     return torch.cat([torch.zeros(1, dtype=torch.int64), 1 + some.sort().values])
-
-
-def _moments(questions: Sequence[ClipQuestion], count: int, generator: torch.Generator) -> list[int]:
-    """So many moments, at random, one that is asked about among them."""
-    asked = sorted({question.moment for question in questions if question.moment is not None})
-    first = asked[int(torch.randint(len(asked), (), generator=generator))]
-    order = torch.randperm(len(MOMENTS), generator=generator).tolist()
-    return [first, *(moment for moment in order if moment != first)][:count]

@@ -53,9 +53,13 @@ def energy_curves(solved: Solved, decoded: Decoded) -> View:
             axis(title, nticks=5, zeroline=row == 4, zerolinecolor=INK, zerolinewidth=1), row=row, col=1
         )
         figure.update_xaxes(axis("time, s" if row == 4 else "", grid=False, showticklabels=row == 4), row=row, col=1)
-    _anchor_rules(figure, decoded)
     apply_layout(
-        figure, height=640, revision=f"energies {escaped(decoded.clip.name)}", hovermode="closest", barmode="overlay"
+        figure,
+        height=640,
+        revision=f"energies {escaped(decoded.clip.name)}",
+        hovermode="closest",
+        barmode="overlay",
+        shapes=_anchor_rules(decoded),
     )
     return View(
         name="energies",
@@ -112,12 +116,11 @@ def _outliers(solved: Solved) -> list[str]:
     return [method for method in LEAPING if most.get(method, 0.0) > OFF_SCALE * others]
 
 
-def _anchor_rules(figure: go.Figure, decoded: Decoded) -> None:
-    for time in decoded.clip.times[decoded.kept].tolist():
-        figure.add_shape(
-            type="line", x0=time, x1=time, y0=0, y1=1, xref="x4", yref="paper", layer="below",
-            line={"color": RULE, "width": 1},
-        )  # fmt: skip
+def _anchor_rules(decoded: Decoded) -> list[dict[str, object]]:
+    """Shapes, handed over all at once: plotly checks every one that is added against all before it."""
+    rule = {"type": "line", "y0": 0, "y1": 1, "xref": "x4", "yref": "paper", "layer": "below"}
+    times = decoded.clip.times[decoded.kept].tolist()
+    return [rule | {"x0": time, "x1": time, "line": {"color": RULE, "width": 1}} for time in times]
 
 
 def _headline(solved: Solved, spans: list[tuple[float, float]]) -> str:

@@ -3,17 +3,30 @@
 import base64
 import io
 import math
+import weakref
 
 import torch
 from jaxtyping import UInt8
 from PIL import Image
 from torch import Tensor
 
-__all__ = ["MOST_BYTES", "bytes_base64", "sprite_sheet"]
+from slap_core.types import Clip
+
+__all__ = ["MOST_BYTES", "bytes_base64", "clip_sheet", "sprite_sheet"]
 
 MOST_BYTES = 1_200_000
 """Of a sheet: with it a report of the most and the busiest frames stays below 5 MB, so that it can be mailed."""
 SMALLEST_SIDE = 40
+_SHEETS: weakref.WeakKeyDictionary[Clip, dict[int, dict[str, object]]] = weakref.WeakKeyDictionary()
+"""Of clips, by `longest_side`: a clip that is remembered is drawn again with every run."""
+
+
+def clip_sheet(clip: Clip, *, longest_side: int = 128) -> dict[str, object]:
+    """`sprite_sheet` of all frames of a clip, made once for as long as there is the clip."""
+    made = _SHEETS.setdefault(clip, {})
+    if longest_side not in made:
+        made[longest_side] = sprite_sheet(clip.frames, longest_side=longest_side)
+    return made[longest_side]
 
 
 def sprite_sheet(frames: UInt8[Tensor, "time height width 3"], *, longest_side: int = 128) -> dict[str, object]:

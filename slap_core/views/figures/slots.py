@@ -9,7 +9,7 @@ import torch
 
 from slap_core import events
 from slap_core.stages import Decoded, Slotted
-from slap_core.views.figures.images import bytes_base64, sprite_sheet
+from slap_core.views.figures.images import bytes_base64, clip_sheet
 from slap_core.views.figures.view import View, plain, seconds
 from slap_core.views.titles import TITLES
 
@@ -47,7 +47,7 @@ def slot_masks(slotted: Slotted, decoded: Decoded) -> View:
         + ", ".join(seconds(float(decoded.clip.times[start])) for start in starts if start < len(decoded.clip))
         + ".",
         data={
-            "sprite": sprite_sheet(clip.frames, longest_side=224),
+            "sprite": clip_sheet(clip, longest_side=224),
             "frames": slotted.frames.tolist(),
             "times": [round(t, 4) for t in clip.times.tolist()],
             "kept": torch.isin(slotted.frames, decoded.kept).tolist(),

@@ -3,7 +3,7 @@
 import itertools
 
 from slap_core.stages import Decoded, Encoded
-from slap_core.views.figures.images import sprite_sheet
+from slap_core.views.figures.images import clip_sheet
 from slap_core.views.figures.view import View, plain, seconds
 from slap_core.views.titles import TITLES
 
@@ -49,7 +49,7 @@ def film_strip(decoded: Decoded, encoded: Encoded | None = None) -> View:
         + (f"Dropped at (seconds): {listed}." if dropped else "None is dropped."),
         notes=tuple(plain(note, limit=400) for note in notes),
         data={
-            "sprite": sprite_sheet(clip.frames, longest_side=128 if len(clip) <= 128 else 80),
+            "sprite": clip_sheet(clip, longest_side=128 if len(clip) <= 128 else 80),
             "times": [round(t, 4) for t in times],
             "kept": kept,
         },
