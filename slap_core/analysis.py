@@ -20,7 +20,7 @@ from slap_core.answering import Answer, answer_steps, checked_question
 from slap_core.comparison import drawn_phrases
 from slap_core.encoders import OpenClipEncoder, collect
 from slap_core.memory import Memory
-from slap_core.pretrained import load_encoder
+from slap_core.pretrained import kept_encoder
 from slap_core.question_paths import QuestionPath
 from slap_core.recovery import Recovery, recover_steps, recover_surely
 from slap_core.sampling import kept_index
@@ -200,7 +200,7 @@ def ask_steps(
     clip = None if read is None else memory.get(read)
     decoded = yield from _decode(clip_or_path if clip is None else clip, chosen)
     yield Progress("encode", 0.0)
-    encoder = ready or load_encoder(chosen.encoder)
+    encoder = ready or kept_encoder(chosen.encoder)
     if read is not None:
         memory.put(read, decoded.clip)
         if not chosen.encoder.startswith("local-dir:"):

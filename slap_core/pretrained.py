@@ -33,6 +33,7 @@ __all__ = [
     "POTENTIALS",
     "baseline_class",
     "chosen_coupling",
+    "kept_encoder",
     "load_baseline",
     "load_card",
     "load_encoder",
@@ -74,6 +75,19 @@ def load_encoder(name: str = "bundled", *, device: str = "cpu") -> OpenClipEncod
     if name.startswith("hf-hub:"):
         return from_folder(_hub_folder(name.removeprefix("hf-hub:")), name=name, device=device)
     return _load_tag(name, device)
+
+
+def kept_encoder(name: str = "bundled", *, device: str = "cpu") -> OpenClipEncoder:
+    """`load_encoder`, but what was asked for last is still in memory; a local folder, which may change, is read anew.
+
+    Not to be moved to another device: others may be using it. Arguments and errors as for `load_encoder`.
+    """
+    return load_encoder(name, device=device) if name.startswith("local-dir:") else _last_encoder(name, device)
+
+
+@functools.lru_cache(maxsize=1)
+def _last_encoder(name: str, device: str) -> OpenClipEncoder:
+    return load_encoder(name, device=device)
 
 
 def _load_tag(name: str, device: str) -> OpenClipEncoder:

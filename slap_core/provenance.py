@@ -47,10 +47,15 @@ def versions(packages: Sequence[str] | None = None) -> dict[str, str]:
     Args:
         packages: by their names on PyPI; default: those that a result depends on.
     """
+    return dict(_versions(tuple(PACKAGES if packages is None else packages)))
+
+
+@functools.cache
+def _versions(packages: tuple[str, ...]) -> dict[str, str]:
     from slap_core import __version__
 
     found = {"python": platform.python_version(), "slap-core": __version__}
-    for package in PACKAGES if packages is None else packages:
+    for package in packages:
         try:
             found[package] = importlib.metadata.version(package)
         except importlib.metadata.PackageNotFoundError:

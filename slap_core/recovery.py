@@ -23,7 +23,7 @@ from slap_core.least_action import LeastAction
 from slap_core.machine import FULL, gpu_lost, out_of_memory
 from slap_core.memory import Memory, digest, once_in_steps
 from slap_core.object_paths import Located, located, recovered
-from slap_core.pretrained import load_baseline, load_encoder, load_slots
+from slap_core.pretrained import kept_encoder, load_baseline, load_slots
 from slap_core.slots import SlowFastSlots
 from slap_core.stages import Decoded, Encoded, Progress, Scanned, Settings, Solved, Stage, Tracked
 from slap_core.types import Energies, Interpolator, Latents, Solution, Tokens
@@ -115,7 +115,7 @@ def recover_steps(
         ValueError: for an encoder or potential that cannot be used.
     """
     yield Progress("encode", 0.0)
-    encoder = ready or load_encoder(settings.encoder, device=settings.device)
+    encoder = ready or kept_encoder(settings.encoder, device=settings.device)
     if memory is not None and ready is None:
         encoder = encoder.remembering(memory)
     batches = []

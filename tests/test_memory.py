@@ -90,7 +90,7 @@ def test_what_does_not_depend_on_lambda_is_computed_once(film, monkeypatch):
 def test_the_same_run_is_told_again(film, looked_at, monkeypatch):
     memory = Memory()
     first = stages(film, memory=memory)
-    monkeypatch.setattr(recovery, "load_encoder", lambda *_, **__: pytest.fail("it is computed again"))
+    monkeypatch.setattr(recovery, "kept_encoder", lambda *_, **__: pytest.fail("it is computed again"))
     again = stages(film, memory=memory)
     assert again == first  # stage by stage the very same
 

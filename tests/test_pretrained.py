@@ -13,6 +13,7 @@ from slap_core.pretrained import (
     BASELINES,
     POTENTIALS,
     baseline_class,
+    kept_encoder,
     load_baseline,
     load_card,
     load_encoder,
@@ -186,3 +187,9 @@ def test_a_tag_that_is_a_pickle_only(monkeypatch):
     monkeypatch.setattr("open_clip.pretrained.get_pretrained_cfg", lambda *_: {"url": "https://example.org/model.pt"})
     with pytest.raises(ValueError, match="published as a pickle only"):
         load_encoder("ViT-B-32/openai")
+
+
+def test_the_last_encoder_stays_in_memory_unless_its_folder_may_change(tmp_path):
+    assert kept_encoder("bundled") is kept_encoder("bundled")
+    name = f"local-dir:{write_encoder(tmp_path / 'mine')}"
+    assert kept_encoder(name) is not kept_encoder(name)

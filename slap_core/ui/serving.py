@@ -79,13 +79,13 @@ def warm_up() -> threading.Thread:
 
             from slap_core import sphere
             from slap_core.analysis import analyse_steps  # noqa: F401  the import is the point
-            from slap_core.pretrained import load_encoder
+            from slap_core.pretrained import kept_encoder
             from slap_core.types import Latents
             from slap_core.ui import tunnel_views  # noqa: F401
             from slap_core.views import figures  # noqa: F401
             from slap_core.views.projection import project
 
-            load_encoder("bundled")
+            kept_encoder("bundled")
             points = sphere.normalize(torch.randn(40, 8, generator=torch.Generator().manual_seed(0)))
             latents = Latents(points, torch.arange(40.0))
             # A query and a scan: what is placed on a map is compiled by itself, and takes as long.
