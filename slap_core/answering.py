@@ -23,7 +23,7 @@ from torch import Tensor
 
 from slap_core import sphere
 from slap_core.encoders import OpenClipEncoder
-from slap_core.evidence import STEPS, Evidence, gather, path_evidence, slot_evidence
+from slap_core.evidence import STEPS, Evidence, gather, moment_frames, path_evidence, slot_evidence
 from slap_core.language_model import LanguageModel, load_language_model
 from slap_core.pretrained import load_projector, load_slots
 from slap_core.question_paths import Pulled, QuestionPath, hidden_potential
@@ -47,6 +47,8 @@ __all__ = [
 QUESTION_CHARACTERS = 200
 GENERIC = "an object"
 """What is looked for where a question names nothing."""
+
+GUESSES = " It knows drawn scenes alone: asked about any other video it guesses, and sounds as sure."
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -157,9 +159,10 @@ def answer_steps(
     solution, holds = (method or QuestionPath(hidden_potential()))(seen, steps, looked_for)
     slots = load_slots(encoder.name)
     assert slots is not None, "a projector is shipped with the slots it was trained for"
+    some = moment_frames(looked.times, span)
     evidence = gather(
         [
-            slot_evidence(slots(looked), slots, looked, span),
+            slot_evidence(slots(looked, frames=some), slots, looked, span),
             path_evidence(solution.path, seen.times[holds], span, looked_for),
         ]
     )
@@ -167,13 +170,14 @@ def answer_steps(
     text = model.prompt(said.rstrip("?"))
     with torch.no_grad():
         prefix, _ = projector(evidence)
-    shown = frames[slots.frames(len(frames))]
+    shown = frames[some]
     answer = Answer(
         text="",
         question=said,
         about=about,
         model=model.name,
-        way="From the slots of the kept frames and the recovered path, projected into the language model.",
+        way="From the slots of the kept frames and the recovered path, projected into the language model."
+        + (GUESSES if model.name == "bundled" else ""),
         frames=tuple(shown.tolist()),
         recovered=_stretches(seen.times[holds], span),
         unknown_words=tuple(model.unknown_words(said)),

@@ -2,8 +2,8 @@
 
 Three kinds of vectors, each with where and when:
 
-- *slow slots*: each object slot of each of up to 8 kept frames, with where it looks (its mask's centre and share) and
-  when;
+- *slow slots*: each object slot of up to 7 kept frames, the first and the last, and those nearest to the moments that
+  questions name, with where it looks (its mask's centre and share) and when;
 - *fast slots*: each event slot of each cell of the coarse grid, with its cell, its mean time, and how long;
 - *path latents*: the path of what the question is about at 11 even times of the clip, each marked as seen or recovered,
   beside its query.
@@ -21,9 +21,10 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from slap_core.slots import SlowFast, SlowFastSlots
+from slap_core.tunnel_world.clip_asking import FRACTIONS
 from slap_core.types import Path, Tokens
 
-__all__ = ["BRANCHES", "STEPS", "Evidence", "gather", "path_evidence", "slot_evidence", "together"]
+__all__ = ["BRANCHES", "STEPS", "Evidence", "gather", "moment_frames", "path_evidence", "slot_evidence", "together"]
 
 BRANCHES = ("slow", "fast", "path")
 """In this order before a question; "dense" stands in for the first two in the ablation with a Q-Former."""
@@ -64,11 +65,23 @@ class Evidence:
         return tuple(name for name in ("dense", *BRANCHES) if name in self.vectors)
 
 
+def moment_frames(times: Float[Tensor, "time"], span: tuple[float, float]) -> Int64[Tensor, "frame"]:
+    """The indices of the frames that slow slots look at, increasing: those nearest to the moments, and both ends.
+
+    Args:
+        times: of the kept frames, seconds, increasing.
+        span: first and last time of the whole clip.
+    """
+    moments = torch.tensor(FRACTIONS, dtype=torch.float64)
+    near = (times.double()[:, None] - span[0] - moments * (span[1] - span[0])).abs().argmin(0)
+    return torch.cat([near, torch.tensor([0, len(times) - 1])]).unique()
+
+
 def slot_evidence(found: SlowFast, slots: SlowFastSlots, seen: Tokens, span: tuple[float, float]) -> Evidence:
     """The slots of the kept frames.
 
     Args:
-        found: `slots(seen)`.
+        found: `slots(seen, frames=moment_frames(seen.times, span))`.
         slots: for the tokens' encoder.
         seen: tokens of the kept frames.
         span: first and last time of the whole clip, seconds.

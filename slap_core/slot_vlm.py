@@ -2,7 +2,8 @@
 
 Each kind of evidence (see `evidence`) has a projection of its own: layer norm, a hidden layer to which embeddings of
 where and when are added, and a linear map into the language model's space. A latent of the path becomes several tokens,
-for it says several things at once; beside it stands how near it is to some phrases, by the encoder's own text tower:
+for it says several things at once; the latents of a path attend to each other, for what hides is told by what is seen
+before and after; beside each stands how near it is to some phrases, by the encoder's own text tower:
 what is known of language need not be learned again. They are trained with the language model frozen, in three stages
 (see `training.slot_vlm`).
 
@@ -45,6 +46,8 @@ class ProjectorConfig:
     """Tokens for each latent of the path."""
     phrases: int = 0
     """Phrases that the latents of the path are compared with."""
+    path_layers: int = 0
+    """Of a transformer over the latents of a path; 0: each is read by itself."""
     bands: int = 4
     """Octaves of the sines that say where and when."""
     queries: int = 0
@@ -59,7 +62,7 @@ class _Projection(nn.Module):
     """From one kind of vectors to tokens of the language model."""
 
     def __init__(
-        self, config: ProjectorConfig, *, dims: Sequence[int], axes: int, tokens: int, phrases: int = 0
+        self, config: ProjectorConfig, *, dims: Sequence[int], axes: int, tokens: int, phrases: int = 0, layers: int = 0
     ) -> None:
         super().__init__()
         self.tokens = tokens
@@ -73,6 +76,14 @@ class _Projection(nn.Module):
         else:
             self.read = nn.Sequential(_Parts(dims), nn.Linear(sum(dims), config.dim_hidden))
         self.where = Fourier(axes, config.dim_hidden, bands=config.bands)
+        self.mix = nn.Sequential(
+            *(
+                nn.TransformerEncoderLayer(
+                    config.dim_hidden, 4, 2 * config.dim_hidden, 0.0, "gelu", batch_first=True, norm_first=True
+                )
+                for _ in range(layers)
+            )
+        )
         self.write = nn.Sequential(
             nn.GELU(),
             nn.Linear(config.dim_hidden, config.dim_hidden),
@@ -82,7 +93,7 @@ class _Projection(nn.Module):
 
     def forward(self, vectors: Float[Tensor, "*batch token dim"], places: Float[Tensor, "*batch token axis"]) -> Tensor:
         """The tokens of each vector, one after the other."""
-        found = self.write(self.read(vectors[..., : self.dim]) + self.where(places))
+        found = self.write(self.mix(self.read(vectors[..., : self.dim]) + self.where(places)))
         return found.unflatten(-1, (self.tokens, -1)).flatten(-3, -2)
 
 
@@ -180,7 +191,12 @@ class Projector(nn.Module, PyTorchModelHubMixin):
         self.branch = nn.ModuleDict(
             {
                 name: _Projection(
-                    config, dims=dims[name], axes=PLACES[name], tokens=sizes[name], phrases=phrases.get(name, 0)
+                    config,
+                    dims=dims[name],
+                    axes=PLACES[name],
+                    tokens=sizes[name],
+                    phrases=phrases.get(name, 0),
+                    layers=config.path_layers if name == "path" else 0,
                 )
                 for name in names
             }

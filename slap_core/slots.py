@@ -85,12 +85,13 @@ class SlowFastSlots(nn.Module, PyTorchModelHubMixin):
         self.fast.measure(tokens)
 
     @torch.no_grad()
-    def forward(self, tokens: Tokens, *, seed: int = 0) -> SlowFast:
+    def forward(self, tokens: Tokens, *, seed: int = 0, frames: Int[Tensor, "frame"] | None = None) -> SlowFast:
         """The slots of a clip.
 
         Args:
             tokens: on this network's device.
             seed: of the noise that slots start from.
+            frames: indices of those that slow slots look at, increasing; default: as `self.frames` says.
 
         Raises:
             ValueError: if there are no tokens, or they have another dimension than the network was built for.
@@ -98,7 +99,7 @@ class SlowFastSlots(nn.Module, PyTorchModelHubMixin):
         self._check(tokens)
         time, *size, _ = tokens.values.shape
         generator = torch.Generator().manual_seed(seed)
-        frames = self.frames(time)
+        frames = self.frames(time) if frames is None else frames
         when = fractions(tokens.times).to(tokens.values.device)
         at = frames.to(tokens.values.device)
         background = usual(tokens.values)[None]

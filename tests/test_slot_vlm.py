@@ -5,7 +5,7 @@ import torch
 
 from slap_core import sphere
 from slap_core.baselines import Slerp
-from slap_core.evidence import STEPS, Evidence, gather, path_evidence, slot_evidence, together
+from slap_core.evidence import STEPS, Evidence, gather, moment_frames, path_evidence, slot_evidence, together
 from slap_core.pretrained import load_slots
 from slap_core.question_paths import QuestionPath
 from slap_core.slot_vlm import Projector, ProjectorConfig
@@ -27,7 +27,8 @@ def tokens(count):
 
 def looked_at(count):
     slots, seen = load_slots(), tokens(count)
-    return slot_evidence(slots(seen), slots, seen, (0.0, 10.0))
+    span = (0.0, 10.0)
+    return slot_evidence(slots(seen, frames=moment_frames(seen.times, span)), slots, seen, span)
 
 
 def test_the_path_is_looked_at_in_tenths_and_what_no_anchor_holds_is_marked():
@@ -71,7 +72,7 @@ def test_batches_are_put_together_and_filled_up():
     batches = [gather([looked_at(3), looked_at(4)]), gather([looked_at(8)])]
     found = together(batches)
     assert len(found) == 3
-    assert found.held["slow"].sum(1).tolist() == [24, 32, 64]
+    assert found.held["slow"].sum(1).tolist() == [24, 32, 40]
     torch.testing.assert_close(found.vectors["slow"][:2, :32], batches[0].vectors["slow"])
     torch.testing.assert_close(found.vectors["slow"][2:], batches[1].vectors["slow"])
 
@@ -79,8 +80,8 @@ def test_batches_are_put_together_and_filled_up():
 def test_clips_of_fewer_frames_are_filled_up_and_what_fills_does_not_count():
     two = [looked_at(count) for count in (3, 8)]
     batch = gather(two)
-    assert batch.vectors["slow"].shape == (2, 64, 320)
-    assert batch.held["slow"].sum(1).tolist() == [24, 64]
+    assert batch.vectors["slow"].shape == (2, 40, 320)
+    assert batch.held["slow"].sum(1).tolist() == [24, 40]
     projector = Projector(ProjectorConfig(32)).eval()
     together, held = projector(batch)
     alone, _ = projector(two[0])
@@ -92,7 +93,7 @@ def test_every_branch_has_its_tokens():
     evidence = gather([looked_at(8), path])
     assert evidence.branches == ("slow", "fast", "path")
     found, held = Projector(ProjectorConfig(32))(evidence)
-    assert found.shape == (64 + 128 + 4 * STEPS, 32)
+    assert found.shape == (40 + 128 + 4 * STEPS, 32)
     assert bool(held.all())
     assert Projector(ProjectorConfig(32))(evidence.only(["fast"]))[0].shape == (128, 32)
 
@@ -163,3 +164,21 @@ def test_a_thing_that_no_anchor_shows_leaves_all_anchors_in_place(hidden):
 def test_showing_needs_a_query_of_the_same_space(hidden, unhooked):
     with pytest.raises(ValueError, match="needs one query of 8 dimensions, got shape"):
         showing(hidden[0], torch.ones(3))
+
+
+def test_slow_slots_look_at_the_moments_and_both_ends():
+    times = torch.arange(0.0, 51.0)
+    assert moment_frames(times, (0.0, 50.0)).tolist() == [0, 5, 15, 25, 35, 45, 50]
+    assert moment_frames(times[[0, 12, 25, 38, 50]], (0.0, 50.0)).tolist() == [0, 1, 2, 3, 4]
+    assert moment_frames(times[:1], (0.0, 50.0)).tolist() == [0]
+
+
+def test_a_path_is_read_as_a_whole():
+    config = ProjectorConfig(16, dim_slot=8, dim_token=0, dim_latent=6, dim_hidden=32, path_layers=1)
+    torch.manual_seed(0)
+    projector = Projector(config).eval()
+    path = Evidence({"path": torch.randn(11, 12)}, {"path": torch.rand(11, 2)}, {"path": torch.ones(11).bool()})
+    changed = Evidence({"path": path.vectors["path"].clone()}, path.places, path.held)
+    changed.vectors["path"][3, 0] += 1
+    before, after = (projector(one)[0].unflatten(0, (11, -1)) for one in (path, changed))
+    assert bool(((before - after).abs().amax((1, 2)) > 1e-6).all())

@@ -1,5 +1,6 @@
 """What answers are learned from, and that they are learned."""
 
+import dataclasses
 import json
 
 import pytest
@@ -103,7 +104,7 @@ def test_squeezed_clauses_take_one_place_each(tokenizer, told_by):
     assert len(long.ids) == 6
 
 
-def test_rough_accounts_say_some_things_twice_and_stand_far_apart(tokenizer, told_by):
+def test_rough_accounts_say_some_things_again_and_stand_far_apart(tokenizer, told_by):
     generator = torch.Generator().manual_seed(0)
     rough = lines_of(
         tokenizer, [(told_by[0], 3)], generator, questions=3, squeezed=True, alone=0.0, noise=0.5, again=1.0, blank=9
@@ -111,7 +112,9 @@ def test_rough_accounts_say_some_things_twice_and_stand_far_apart(tokenizer, tol
     clauses = account(told_by[0], variant=3)
     places = [tokenizer.convert_ids_to_tokens(rough.words[rough.place == k].tolist()) for k in range(rough.lengths[0])]
     said = [words for words in places[1:] if words]
-    assert sorted(map(sorted, said)) == sorted(map(sorted, clauses * 2))
+    told = [sorted(words) for words in said]
+    assert {tuple(words) for words in told} == {tuple(sorted(clause)) for clause in clauses}
+    assert len(clauses) < len(told) <= 4 * len(clauses)
     assert 0 < len(places) - 1 - len(said) <= 9  # those say nothing
     positions = rough.positions[0]
     assert bool((positions.diff() > 0).all())
@@ -130,6 +133,28 @@ def test_questions_stand_behind_the_last_place_of_what_they_share(network):
         at = torch.tensor([[0, 7, 20, 21, 22, 23, 24]])
         alone = network.model(inputs_embeds=row, position_ids=at).last_hidden_state[0, 3:]
     torch.testing.assert_close(found[1], alone, atol=1e-5, rtol=1e-4)
+
+
+def test_of_what_hides_some_clauses_are_missing(tokenizer, told_by):
+    def clauses(story, missing):
+        lines = lines_of(
+            tokenizer,
+            [(story, 3)],
+            torch.Generator().manual_seed(0),
+            questions=1,
+            squeezed=True,
+            alone=0.0,
+            missing=missing,
+        )
+        return int(lines.lengths[0]) - 1
+
+    for story in told_by:
+        hidden = sum(
+            story.split((thing.kind, thing.colour), story.frame(moment)) == "hidden"
+            for moment in range(5)
+            for thing in story.cut_away[story.frame(moment)].things
+        )
+        assert clauses(story, 0.0) - clauses(story, 1.0) == hidden
 
 
 @pytest.mark.slow
@@ -249,12 +274,14 @@ def test_paths_are_told_the_clauses_of_what_they_are_of(interviews, language, to
     about = about.removesuffix(MOMENTS[moment]).strip()
     (clause,) = clauses(story, about, moment)
     assert about.split()[-1] in clause
-    target, told = PathTargets(language, {scene: story}, tokens=4).of([one])
+    nothing = dataclasses.replace(one, text="how many objects are there late?")
+    target, silent = PathTargets(language, {scene: story}, tokens=4).of([one, nothing])
     step = 1 + 2 * moment
-    assert told[0, step].tolist() == [True, False, False, False]
     ids = torch.tensor([language.tokenizer.get_vocab()[word] for word in clause])
-    torch.testing.assert_close(target[0, step, 0], language.model.get_input_embeddings().weight[ids].sum(0))
-    assert not told[0, ::2].any()
+    torch.testing.assert_close(target[step, 0], language.model.get_input_embeddings().weight[ids].sum(0))
+    assert not target[step, 1:].any()
+    assert not target[::2].any()
+    assert not silent.any()
 
 
 @pytest.mark.slow

@@ -14,9 +14,9 @@ open_clip, whose weights are random here: that changes no time of theirs, but th
 Times are medians of interleaved rounds, and their ratios what counts: others may use the machine. Where it is so busy
 that even these vary, `--clock cpu` counts what this process and the decoder had of a CPU; on one thread (set
 OMP_NUM_THREADS and NUMBA_NUM_THREADS to 1) that is what an idle machine takes, but for its disk. Each clip and encoder
-has a process of its own. `overhead_share` is all of a first run but decode and encode, over these two; loading the
-encoder is a stage by itself, and counts there. Starting `python app.py` is measured beside importing everything first
-(see `starting`).
+has a process of its own. With `--device cuda` encoder and solver, ours and the plain loop's, are on the GPU, whose name
+is told. `overhead_share` is all of a first run but decode and encode, over these two; loading the encoder is a stage by
+itself, and counts there. Starting `python app.py` is measured beside importing everything first (see `starting`).
 
 Writes pipeline.json and pipeline.md and prints the tables.
 """
@@ -47,6 +47,7 @@ from slap_core.memory import Memory
 from slap_core.pretrained import load_encoder, weights_folder
 from slap_core.provenance import versions
 from slap_core.stages import Settings
+from slap_core.training.loop import resolve_device
 from slap_core.video import fingerprint
 
 __all__ = ["AIMS", "Case", "main", "measure", "table"]
@@ -87,7 +88,10 @@ class Case:
 
     def load(self) -> OpenClipEncoder:
         """The encoder, anew."""
-        return load_encoder() if self.encoder == "bundled" else from_folder(self.folder, name=self.encoder)
+        device = self.settings.device
+        if self.encoder == "bundled":
+            return load_encoder(device=device)
+        return from_folder(self.folder, name=self.encoder, device=device)
 
 
 def measure(case: Case) -> dict[str, Any]:
@@ -197,7 +201,7 @@ def table(record: Mapping[str, Any]) -> str:
     parts.append(
         f"From `python app.py` to the first answer {startup:.2f} s, {ratio:.2f} times the {importing:.2f} s of "
         f"importing everything (aim: <= 0.5). Seconds are of the {record['clock']} clock; torch's threads: "
-        f"{record['threads']}."
+        f"{record['threads']}; device: {record['device']}."
     )
     return "\n\n".join(parts)
 
@@ -215,6 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--encoders", default="bundled,ViT-B-32", help="bundled, and architectures of open_clip")
     parser.add_argument("--frames", type=int, default=64, help="taken from each clip")
     parser.add_argument("--repeats", type=int, default=3, help="rounds, of which the median counts")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda: where encoder and solver compute")
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu: seconds of CPU, on a busy machine")
     parser.add_argument("--quick", action="store_true", help="one tiny clip, few steps: whether it runs, not how fast")
     options = parser.parse_args(arguments)
@@ -224,7 +229,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for name in encoders:
             if name != "bundled":
                 check_architecture(name)
-        settings = Settings(max_frames=min(options.frames, 16) if options.quick else options.frames)
+        frames = min(options.frames, 16) if options.quick else options.frames
+        settings = Settings(max_frames=frames, device=str(resolve_device(options.device)))
         for video in options.videos:
             fingerprint(video)
         if options.repeats < 1:
@@ -270,6 +276,7 @@ def _measure_all(
         "threads": threads,
         "quick": options.quick,
         "clock": options.clock,
+        "device": torch.cuda.get_device_name(settings.device) if settings.device != "cpu" else "cpu",
     }
     return {"clips": rows, **start, **sizes, "versions": versions()}
 

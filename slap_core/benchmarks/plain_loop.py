@@ -7,6 +7,8 @@
 - scan: the same number of steps for every lambda, one after the other;
 - project: one UMAP of everything that is drawn, the scan's paths too, with umap's own settings.
 
+Encoder and Adam compute where the settings say.
+
 What the main job computes besides has no rival here: the other methods and the energies (in *solve*), the look at the
 Hessians (in *scan*), words, slots, objects, figures.
 """
@@ -103,7 +105,8 @@ class PlainLoop:
             lambda: open_clip.create_model_and_transforms(f"local-dir:{self.folder}")
         )
         tokens = open_clip.get_tokenizer(f"local-dir:{self.folder}")([self.encoded.prompt])
-        seconds["encode"], _ = timed(lambda: encode_singly(model.eval(), transform, frames, tokens))
+        model = model.eval().to(self.settings.device)
+        seconds["encode"], _ = timed(lambda: encode_singly(model, transform, frames, tokens))
         seconds["solve"], _ = timed(lambda: self._adam(self.settings.coupling))
         seconds["scan"], _ = timed(lambda: [self._adam(coupling) for coupling in self.settings.couplings])
         seconds["project_umap"], _ = timed(lambda: umap_of(self._drawn()))
@@ -148,7 +151,7 @@ def encode_singly(
     frames: Sequence[UInt8[np.ndarray, "height width 3"]],
     tokens: torch.Tensor,
 ) -> Float[torch.Tensor, "time dim"]:
-    """Unit latents of the frames; the query is encoded as well.
+    """Unit latents of the frames, on the CPU; the query is encoded as well.
 
     Args:
         model: of open_clip, in evaluation mode.
@@ -156,10 +159,10 @@ def encode_singly(
         frames: of any size.
         tokens: of the query.
     """
-    F.normalize(model.encode_text(tokens), dim=-1)
-    return torch.cat(
-        [F.normalize(model.encode_image(transform(Image.fromarray(frame))[None]), dim=-1) for frame in frames]
-    )
+    device = next(model.parameters()).device
+    F.normalize(model.encode_text(tokens.to(device)), dim=-1)
+    prepared = (transform(Image.fromarray(frame))[None].to(device) for frame in frames)
+    return torch.cat([F.normalize(model.encode_image(one), dim=-1) for one in prepared]).cpu()
 
 
 def umap_of(points: Float[np.ndarray, "point dim"]) -> Float[np.ndarray, "point 2"]:
@@ -174,14 +177,16 @@ def _action(
     potential: PotentialFunction | None, encoded: Encoded, settings: Settings, coupling: float
 ) -> DiscreteAction:
     """What is minimised on the frame grid, all gaps at once."""
+    if isinstance(potential, torch.nn.Module):
+        potential = potential.to(settings.device)
     gaps = find_gaps(encoded.seen.times, encoded.dropped.times)
     return DiscreteAction.of(
         potential,
-        encoded.seen.points,
+        encoded.seen.points.to(settings.device),
         gaps,
         gap=torch.arange(len(gaps)),
         coupling=torch.full((len(gaps),), coupling, dtype=torch.float64),
-        query=encoded.query,
+        query=None if encoded.query is None else encoded.query.to(settings.device),
         mass=settings.mass,
         geometry=settings.geometry,
     )

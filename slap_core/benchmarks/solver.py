@@ -15,6 +15,8 @@ Times are medians of interleaved runs, and their ratios what counts: others may 
 multiplies matrices of the same size. Gradients to a relative tolerance are counted in double precision on two gaps,
 until the preconditioned step is 1e-6 of the first. Lambda is sampled along the solution, in double precision.
 
+On a GPU (`--device cuda`; its name is told) the paths are compared with those of the CPU as well.
+
 Writes solver.json and solver.md and prints the table.
 """
 
@@ -32,7 +34,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from slap_core import descent
+from slap_core import descent, sphere
 from slap_core.benchmarks import descents
 from slap_core.benchmarks.output import markdown_table, write
 from slap_core.benchmarks.reference import COUPLING, FULL, QUICK, Discretisation, Reference, Sizes
@@ -70,6 +72,7 @@ AIMS = {
     "peak_mb_frames": ("memory of one solve above the baseline, frames, MB", "<= 100"),
     "growth": ("a solve with the most frames timed / with the fewest, nodes", ""),
     "growth_frames": ("a solve with the most frames timed / with the fewest, frames", ""),
+    "device_angle": ("largest angle between the paths found on the GPU and on the CPU, nodes, radians", "<= 0.001"),
     "long_seconds": ("a video of 10 minutes (600 gaps), nodes, s", "<= 1"),
 }
 """Rows of the table: what each number is, and what it is meant to be."""
@@ -124,6 +127,7 @@ def measure(sizes: Sizes, *, repeats: int, device: torch.device) -> dict[str, An
         "inspection_share": 1 - seconds["nodes"] / seconds["call"],
         "growth": most["nodes"] / fewest["nodes"],
         "growth_frames": most["frames"] / fewest["frames"],
+        "device_angle": _device_angle(solved["nodes"], sizes, device),
         "long_seconds": _medians({"long": lambda: long.solve("nodes")}, repeats, device)["long"],
     }
     for name, suffix in (("nodes", ""), ("frames", "_frames")):
@@ -175,6 +179,14 @@ def sampled_coupling(sizes: Sizes) -> float:
         largest.append(torch.linalg.eigvalsh(tangent @ hessian @ tangent - (z @ slope) * tangent).max())
     stiffness = float(string_eigenvalue(find_gaps(reference.seen.times, reference.times)).min())
     return COUPLING * max(0.0, float(max(largest))) / stiffness
+
+
+def _device_angle(solved: Problems, sizes: Sizes, device: torch.device) -> float | None:
+    """How far the paths found on the device are from those found on the CPU, radians; None on the CPU itself."""
+    if device.type == "cpu":
+        return None
+    here = Reference.of(sizes).problems("nodes").points.double()
+    return float(sphere.distance(solved.points.cpu().double(), here).max())
 
 
 def _nodes(problems: Problems) -> list[int]:

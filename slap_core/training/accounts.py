@@ -9,12 +9,15 @@ from torch import Tensor, nn
 from transformers import PreTrainedTokenizerFast
 
 from slap_core.training.question_batches import IGNORED
-from slap_core.tunnel_world import Story, account, interview
+from slap_core.tunnel_world import COLOURS, KINDS, Story, account, interview
+from slap_core.tunnel_world.clip_asking import MOMENTS
 
 __all__ = ["SPREAD", "Lines", "lines_of"]
 
 SPREAD = 256
 """Positions that squeezed accounts are spread over: as many as slots and paths take."""
+MOST_TOLD = 4
+"""Times that a clause is told at most: a thing is seen by a slow slot, by fast slots of some cells, and by its path."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -53,6 +56,7 @@ def lines_of(
     alone: float,
     noise: float = 0.0,
     again: float = 0.0,
+    missing: float = 0.0,
     blank: int = 0,
 ) -> Lines:
     """One account for each story, and some questions of its interview, drawn by the generator.
@@ -65,7 +69,8 @@ def lines_of(
         squeezed: whether each clause comes as one embedding.
         alone: share of the accounts that are kept back.
         noise: the most of a squeezed clause, as a share of the root mean square of them all.
-        again: share of the squeezed clauses that are told twice.
+        again: of an account the highest share of squeezed clauses that are told again, and as many of those once more.
+        missing: share of the squeezed clauses about things that hide which are left out.
         blank: the most places that tell nothing; they and the squeezed clauses are spread over `SPREAD` positions.
     """
     lookup = tokenizer.get_vocab()
@@ -75,7 +80,8 @@ def lines_of(
         mine = interview(story, variant=variant)
         place = 0
         clauses = [] if kept_back else account(story, variant=variant)
-        if squeezed and (again or blank):
+        if squeezed and (again or missing or blank):
+            clauses = [c for c in clauses if not (missing and _hides(story, c) and _chance(generator) < missing)]
             clauses = _rough(clauses, generator, again=again, blank=blank)
         for clause in [["<start>"], *clauses]:
             for word in clause:
@@ -103,12 +109,29 @@ def lines_of(
     )
 
 
+def _chance(generator: torch.Generator) -> float:
+    return float(torch.rand((), generator=generator))
+
+
+def _hides(story: Story, clause: Sequence[str]) -> bool:
+    """Whether a clause tells of a thing that hides at its moment."""
+    if clause[-1] == "nothing":
+        return False
+    moment = next(k for k, words in enumerate(MOMENTS) if " ".join(clause).startswith(words))
+    colour, kind = clause[len(MOMENTS[moment].split()) :][:2]
+    return story.split((KINDS.index(kind), COLOURS.index(colour)), story.frame(moment)) == "hidden"
+
+
 def _rough(clauses: Sequence[list[str]], generator: torch.Generator, *, again: float, blank: int) -> list[list[str]]:
-    """The clauses, some of them twice, and some without words among them, in any order."""
-    twice = [clause for clause in clauses if float(torch.rand((), generator=generator)) < again]
+    """The clauses, some of them more than once, and some without words among them, in any order."""
+    share, more = again * _chance(generator), list(clauses)
+    told = list(clauses)
+    for _ in range(MOST_TOLD - 1):
+        more = [clause for clause in more if _chance(generator) < share]
+        told += more
     empty = int(torch.randint(blank + 1, (), generator=generator)) if clauses else 0
-    found: list[list[str]] = [*clauses, *twice, *([] for _ in range(empty))]
-    return [found[k] for k in torch.randperm(len(found), generator=generator).tolist()]
+    told += [[] for _ in range(empty)]
+    return [told[k] for k in torch.randperm(len(told), generator=generator).tolist()]
 
 
 def _spread(count: int, generator: torch.Generator) -> Int64[Tensor, "place"]:

@@ -3,7 +3,8 @@
 The language model has learned to read clauses of which each is one embedding, the sum of those of its words (see
 `language_model`). So what a token has to become is known: of a slot, the clause of the thing that it looks at (see
 `slot_clauses`); of a path, where its time is a moment of the language, the clause of the thing that it is of; nothing,
-a zero, where there is none. Told so, a projection need not find the words out through the language model alone.
+a zero, where there is none, and between the moments. Told so, a projection need not find the words out through the
+language model alone.
 """
 
 from collections.abc import Sequence
@@ -23,11 +24,13 @@ __all__ = ["PathTargets", "SlotTargets", "clauses"]
 
 
 def clauses(story: Story, about: str, moment: int) -> list[list[str]]:
-    """The clauses of the things that `about` names at a moment, in words; all things where it names none."""
+    """The clauses of the things that `about` names at a moment, in words; none where it names none."""
     words = about.split()
     kind = next((word for word in words if word in KINDS), None)
     colour = next((word for word in words if word in COLOURS), None)
     begin = MOMENTS[moment].split()
+    if kind is None and colour is None:
+        return []
     found = [clause for clause in account(story) if clause[: len(begin)] == begin and clause[-1] != "nothing"]
     return [c for c in found if (kind is None or kind in c) and (colour is None or colour in c)]
 
@@ -71,32 +74,23 @@ class PathTargets:
 
     def __init__(self, language: LanguageModel, stories: dict[int, Story], *, tokens: int) -> None:
         self._language, self._stories, self._tokens = language, stories, tokens
-        self._known: dict[tuple[int, str], tuple[Tensor, Tensor]] = {}
+        self._known: dict[tuple[int, str], Tensor] = {}
 
-    def of(
-        self, asked: Sequence[Asked]
-    ) -> tuple[Float[Tensor, "question step token dim"], Bool[Tensor, "question step token"]]:
-        """The target of each token of the path of each question, and which tokens have one."""
-        found = [self._one(one.scene, subject(one.text)) for one in asked]
-        target, told = (torch.stack(part) for part in zip(*found, strict=True))
-        return target, told
+    def of(self, asked: Sequence[Asked]) -> Float[Tensor, "question step token dim"]:
+        """What each token of the path of each question should become: 0 where it is to say nothing."""
+        return torch.stack([self._one(one.scene, subject(one.text)) for one in asked])
 
-    def _one(self, scene: int, about: str) -> tuple[Tensor, Tensor]:
+    def _one(self, scene: int, about: str) -> Float[Tensor, "step token dim"]:
         if (scene, about) not in self._known:
             target = torch.zeros(STEPS, self._tokens, self._language.dim)
-            told = torch.zeros(STEPS, self._tokens, dtype=torch.bool)
             for moment, fraction in enumerate(FRACTIONS):
-                step = round(fraction * (STEPS - 1))
-                told[step, 0] = True  # where the thing is not in the picture, its first token says nothing
                 for k, clause in enumerate(clauses(self._stories[scene], about, moment)[: self._tokens]):
-                    target[step, k] = _said(self._language, clause)
-                    told[step, k] = True
-            self._known[scene, about] = target, told
+                    target[round(fraction * (STEPS - 1)), k] = _said(self._language, clause)
+            self._known[scene, about] = target
         return self._known[scene, about]
 
     def loss(self, found: Float[Tensor, "question position dim"], asked: Sequence[Asked]) -> Float[Tensor, ""]:
-        """The mean squared error of the tokens that have a target, as a share of the targets' variance."""
-        target, told = self.of(asked)
+        """The mean squared error of the tokens, as a share of the targets' mean square."""
+        target = self.of(asked)
         tokens = found.unflatten(1, (STEPS, self._tokens))
-        error = (tokens - target)[told].square().mean()
-        return error / target[told].square().mean().clamp_min(1e-6)
+        return (tokens - target).square().mean() / target.square().mean().clamp_min(1e-6)

@@ -15,11 +15,11 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from slap_core.encoders import OpenClipEncoder
-from slap_core.evidence import STEPS, Evidence, gather, path_evidence, slot_evidence
+from slap_core.evidence import STEPS, Evidence, gather, moment_frames, path_evidence, slot_evidence
 from slap_core.question_paths import QuestionPath
 from slap_core.slots import SlowFastSlots
 from slap_core.training.slot_clauses import slot_clauses
-from slap_core.tunnel_world import Description, Scenes, describe, interview, render, sample
+from slap_core.tunnel_world import Scenes, Story, interview, render, sample
 from slap_core.tunnel_world.clip_asking import stories
 from slap_core.types import Latents, Tokens
 
@@ -107,8 +107,8 @@ def draw_interviews(
         every_method: each thing by all methods; else by one, drawn by the scene.
         oracle: also a path through the latents of the cut-away, of the name "oracle".
         share: of each method, where one is drawn; default: alike.
-        dense: also keep pooled tokens of eight kept frames, as the branch "dense", and means over frames and cells, as
-            slow_mean and fast_mean.
+        dense: also keep pooled tokens of the frames that slow slots look at, as the branch "dense", and means over
+            frames and cells, as slow_mean and fast_mean.
     """
     found: list[Evidence] = []
     paths: list[Evidence] = []
@@ -122,7 +122,6 @@ def draw_interviews(
         index = torch.cat([kept_frames(rate) for rate in some]).unique()
         rendered = render(scene, index[None], size=SIZE, masks=True)
         latents, tokens = encoder.images(rendered.observed[0])
-        described = describe(scene, rendered, layer="cut_away")
         (story,) = stories(scene, render(scene, steps[None], size=24, layers=()))
         questions = interview(story, variant=seed)
         words = list(dict.fromkeys(question.about for question in questions))
@@ -135,7 +134,8 @@ def draw_interviews(
             seen = Latents(latents[at], kept.double())
             looked = Tokens(tokens[at], kept.double())
             masks = rendered.visible_masks[0, at]
-            evidence, words_of = _slots(slots, looked, span, masks, described.at(at), dense=dense)
+            things = list(zip(scene.kind[0].tolist(), scene.colour[0].tolist(), strict=True))
+            evidence, words_of = _slots(slots, looked, span, masks, things, story, dense=dense)
             found.append(evidence)
             for branch, said in words_of.items():
                 clauses[branch].append(said)
@@ -170,22 +170,23 @@ def _slots(
     looked: Tokens,
     span: tuple[float, float],
     masks: Float[Tensor, "time object height width"],
-    described: Description,
+    things: Sequence[tuple[int, int]],
+    story: Story,
     *,
     dense: bool,
 ) -> tuple[Evidence, dict[str, tuple[str, ...]]]:
     """The evidence of each of these slots, and what their tokens should say, both by branch."""
     vectors, places, held, clauses = {}, {}, {}, {}
+    frames = moment_frames(looked.times, span)
     for name, network in slots.items():
-        looks = network(looked)
+        looks = network(looked, frames=frames)
         one = slot_evidence(looks, network, looked, span)
-        said = slot_clauses(looks, looked.times / span[1], masks, described)
+        said = slot_clauses(looks, looked.times / span[1], masks, things, story)
         for branch in one.branches:
             key = f"{branch}_{name}" if name else branch
             vectors[key], places[key], held[key] = (table[branch] for table in one.tables())
             clauses[key] = said[branch]
     if dense:
-        frames = next(iter(slots.values())).frames(len(looked.values))
         some = looked.values[frames].permute(0, 3, 1, 2)
         when = looked.times[frames].float() / span[1]
         pooled = F.adaptive_avg_pool2d(some, POOLED)

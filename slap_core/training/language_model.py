@@ -3,12 +3,12 @@
     python -m slap_core.training.language_model --out runs/language
 
 It learns from words alone: accounts of drawn scenes in the language of Tunnel World (`tunnel_world.account`), a
-question, and the answer that follows from them. Most accounts come with every clause squeezed into one
-embedding, the sum of those of its words: what is put before a question later is no text, but projected slots and
-latents (see `slot_vlm`), each of which says several things at once. As those are, squeezed clauses are not exact (some
-noise is added), are told more than once, stand among others that tell nothing, and far from the question: in places
-drawn from as many as projected tokens take. One in ten comes without an account: what can be known from the question
-alone is known. It is a Llama of transformers, saved as any other, and frozen ever after.
+question, and the answer that follows from them. Most accounts come with every clause squeezed into one embedding, the
+sum of those of its words: what is put before a question later is no text, but projected slots and latents (see
+`slot_vlm`), each of which says several things at once. As those are, squeezed clauses are not exact (some noise is
+added), are told more than once, or not at all where a thing hides, stand among others that tell nothing, and far from
+the question: in places drawn from as many as projected tokens take. One in ten comes without an account: what can be
+known from the question alone is known. It is a Llama of transformers, saved as any other, and frozen ever after.
 """
 
 import dataclasses
@@ -49,7 +49,7 @@ class LanguageSettings(loop.LoopSettings):
     """Folder for weights, tokenizer, card and checkpoint."""
     start: pathlib.Path | None = None
     """Folder of a model to go on from; None: a new one."""
-    steps: int = 4500
+    steps: int = 5000
     """Steps of the optimiser."""
     batch: int = 24
     """Stories per step; half of them where accounts are not squeezed."""
@@ -76,8 +76,10 @@ class LanguageSettings(loop.LoopSettings):
     """Share of the questions that come without an account."""
     noise: float = 0.5
     """The most noise of a squeezed clause, as a share of the root mean square of them all."""
-    again: float = 0.3
-    """Share of squeezed clauses that are told a second time."""
+    again: float = 0.7
+    """Of an account the highest share of squeezed clauses that are told again, and as many of those once more."""
+    missing: float = 0.25
+    """Share of the squeezed clauses about what hides that are left out: there the moments before and after tell."""
     blank: int = 16
     """The most places of a squeezed account that tell nothing."""
 
@@ -168,7 +170,7 @@ def train(
 
 def _roughness(settings: LanguageSettings) -> dict[str, Any]:
     """How accounts are told that are no better than what is known of a clip."""
-    return {"noise": settings.noise, "again": settings.again, "blank": settings.blank}
+    return {name: getattr(settings, name) for name in ("noise", "again", "missing", "blank")}
 
 
 @torch.no_grad()

@@ -88,6 +88,8 @@ class ProjectorSettings(loop.LoopSettings):
     """The highest learning rate."""
     dim_hidden: int = 256
     """Width of the projections."""
+    path_layers: int = 1
+    """Of the transformer over the latents of a path."""
     said_steps: int = 4000
     """Of each branch alone, before it is asked: its tokens learn the clauses that they should say; 0: from answers
     alone."""
@@ -190,6 +192,7 @@ def train(
     config = ProjectorConfig(
         language.dim,
         dim_hidden=settings.dim_hidden,
+        path_layers=settings.path_layers,
         language=language.name,
         **_dims(interviews, settings.variant),
         queries=QUERIES if settings.variant == "queries" else 0,

@@ -84,7 +84,8 @@
     slap.gloss(by, view.way);
     add("answered by", make("b", "", view.model), ". ", by);
     add("looked for", view.about);
-    add("frames looked at", ...few(view.frames.map((frame, k) => place(SECONDS(view.times[k]), frame, view.times[k]))));
+    const seen = view.frames.map((frame, k) => [view.times[k], frame]).sort(([a], [b]) => a - b);
+    add("frames looked at", ...few(seen.map(([time, frame]) => place(SECONDS(time), frame, time))));
     const stretches = view.recovered.map(([from, to]) => make("span", "slap-stretch", `${from.toFixed(2)}–${SECONDS(to)}`));
     add("recovered between", ...(stretches.length ? few(stretches) : ["nothing: every frame is kept"]));
     if (view.slots.length) {
