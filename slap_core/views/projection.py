@@ -3,11 +3,12 @@
 Both are fitted on the true latents of the clip and on the recovered paths together, so that nothing is drawn outside of
 what the projection knows. Once the paths of every lambda are known, one of them, always the same, is fitted in place of
 the one that was asked for, which is placed on the map: so the map stays as it is when lambda is another. Latents on the
-sphere are compared by their angle (UMAP's cosine metric). The share of neighbourhoods that survive is reported as
+sphere are compared by the cosine of their angle. The share of neighbourhoods that survive is reported as
 *trustworthiness* (Venna and Kaski 2001): near 1 the map can be read, near 0.5 its neighbours mean nothing.
 """
 
 import functools
+import warnings
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -126,14 +127,20 @@ def _umap(
     points: np.ndarray, extra: list[np.ndarray], seed: int, memory: Memory | None
 ) -> tuple[np.ndarray, list[np.ndarray]]:
     import umap  # numba compiles on first use: never at import
+    from sklearn.metrics.pairwise import cosine_distances
 
+    # All distances at once: umap itself asks for the cosine of each pair from Python where points are few.
     def fitted() -> tuple[Any, np.ndarray]:
         neighbours = min(NEIGHBOURS, len(points) - 1)
-        model = umap.UMAP(n_neighbors=neighbours, min_dist=0.15, metric="cosine", random_state=seed, n_jobs=1)
-        return model, model.fit_transform(points.astype(np.float32)).astype(np.float64)
+        model = umap.UMAP(n_neighbors=neighbours, min_dist=0.15, metric="precomputed", random_state=seed, n_jobs=1)
+        return model, model.fit_transform(cosine_distances(points).astype(np.float32)).astype(np.float64)
 
     def placed(rows: np.ndarray) -> np.ndarray:
-        return model.transform(rows.astype(np.float32)).astype(np.float64) if len(rows) else np.zeros((0, 2))
+        if not len(rows):
+            return np.zeros((0, 2))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Transforming new data with precomputed metric")  # as is meant
+            return model.transform(cosine_distances(rows, points).astype(np.float32)).astype(np.float64)
 
     key = ("umap", digest(torch.from_numpy(points)), seed)
     with same_threads():
