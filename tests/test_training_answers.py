@@ -177,7 +177,7 @@ def test_interviews_hold_paths_by_every_method_and_what_ablations_see(interviews
     assert sorted(clips.values()) == [0.1, 0.1, 0.25, 0.25]
     assert all(set(one.paths) == {"slerp", "slerp_shown", "oracle"} for one in interviews.asked)
     few, many = (next(c for c, rate in clips.items() if rate == r) for r in (0.1, 0.25))
-    assert interviews.slots.held["slow"].sum(1)[[few, many]].tolist() == [40, 64]
+    assert interviews.slots.held["slow"].sum(1)[[few, many]].tolist() == [40, 56]
     for variant in VARIANTS.values():
         assert all(len(interviews.slots.vectors[key]) == 4 for key in variant.values())
     one = interviews.asked[0]
