@@ -138,12 +138,11 @@ def _umap(
     def placed(rows: np.ndarray) -> np.ndarray:
         if not len(rows):
             return np.zeros((0, 2))
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Transforming new data with precomputed metric")  # as is meant
-            return model.transform(cosine_distances(rows, points).astype(np.float32)).astype(np.float64)
+        return model.transform(cosine_distances(rows, points).astype(np.float32)).astype(np.float64)
 
     key = ("umap", digest(torch.from_numpy(points)), seed)
-    with same_threads():
+    with same_threads(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*precomputed metric")  # which is meant
         model, flat = once(memory, key, fitted)
         # Each by itself: where a row is placed depends a little on those that are placed with it.
         found = [
