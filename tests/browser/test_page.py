@@ -143,8 +143,8 @@ def test_stop_ends_the_run_and_frees_the_page(page):
         "stop.click(); return true; }"
     )
     page.wait_for_function("() => document.querySelector('.slap-sentence').textContent === 'Stopped.'")
-    assert "loading" not in {state(page, name) for name in TITLES}
-    assert state(page, "slots") == "empty"
+    # What has come stays, and nothing waits for more: how far the run gets before the click depends on the machine.
+    assert {state(page, name) for name in TITLES} <= {"ready", "empty"}
     run(page)
     wait_for_all(page)
     assert_quiet(page)
