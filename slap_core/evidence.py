@@ -24,7 +24,8 @@ from slap_core.slots import SlowFast, SlowFastSlots
 from slap_core.tunnel_world.clip_asking import FRACTIONS
 from slap_core.types import Path, Tokens
 
-__all__ = ["BRANCHES", "STEPS", "Evidence", "gather", "moment_frames", "path_evidence", "slot_evidence", "together"]
+__all__ = ["BRANCHES", "STEPS", "Evidence", "gather", "moment_frames", "nearest_frames", "path_evidence"]
+__all__ += ["slot_evidence", "together"]
 
 BRANCHES = ("slow", "fast", "path")
 """In this order before a question; "dense" stands in for the first two in the ablation with a Q-Former."""
@@ -65,16 +66,23 @@ class Evidence:
         return tuple(name for name in ("dense", *BRANCHES) if name in self.vectors)
 
 
-def moment_frames(times: Float[Tensor, "time"], span: tuple[float, float]) -> Int64[Tensor, "frame"]:
-    """The indices of the frames that slow slots look at, increasing: those nearest to the moments, and both ends.
+def nearest_frames(times: Float[Tensor, "time"], span: tuple[float, float]) -> Int64[Tensor, "moment"]:
+    """Of each moment that questions name, the index of the frame that is nearest to it.
 
     Args:
-        times: of the kept frames, seconds, increasing.
+        times: of the frames, seconds, increasing.
         span: first and last time of the whole clip.
     """
     moments = torch.tensor(FRACTIONS, dtype=torch.float64)
-    near = (times.double()[:, None] - span[0] - moments * (span[1] - span[0])).abs().argmin(0)
-    return torch.cat([near, torch.tensor([0, len(times) - 1])]).unique()
+    return (times.double()[:, None] - span[0] - moments * (span[1] - span[0])).abs().argmin(0)
+
+
+def moment_frames(times: Float[Tensor, "time"], span: tuple[float, float]) -> Int64[Tensor, "frame"]:
+    """The indices of the frames that slow slots look at, increasing: those nearest to the moments, and both ends.
+
+    Arguments as for `nearest_frames`.
+    """
+    return torch.cat([nearest_frames(times, span), torch.tensor([0, len(times) - 1])]).unique()
 
 
 def slot_evidence(found: SlowFast, slots: SlowFastSlots, seen: Tokens, span: tuple[float, float]) -> Evidence:

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from slap_core.evidence import nearest_frames
 from slap_core.slots import SlowFast
 from slap_core.tunnel_world import Story
 from slap_core.tunnel_world.clip_asking import FRACTIONS, clause, nearest
@@ -23,6 +24,8 @@ MOST = 0.5
 """A slow slot holds a thing of which it has this share."""
 SHOWS = 0.2
 """A thing is to be seen where it covers this many tokens."""
+WHOLE = (0.0, 1.0)
+"""A clip in fractions of itself."""
 CELL_SHARE = 0.05
 """A fast slot tells of a thing that covers this share of its cell, times the slot's attention."""
 
@@ -55,7 +58,7 @@ def _slow(found: SlowFast, when: Tensor, masks: Tensor, said: Sequence[Sequence[
     holds = (inside > MOST * whole[:, None]) & (whole > SHOWS)[:, None]
     most, which = inside.where(holds, -1).max(-1)
     times = when[found.frames]
-    speaks = {int((times - fraction).abs().argmin()) for fraction in FRACTIONS}
+    speaks = set(nearest_frames(times, WHOLE).tolist())
     moments = [nearest(float(time)) if k in speaks else None for k, time in enumerate(times)]
     return tuple(
         said[moment][thing] if moment is not None and size > 0 else ""
@@ -68,7 +71,7 @@ def _fast(found: SlowFast, when: Tensor, masks: Tensor, said: Sequence[Sequence[
     attention = found.fast_attention.mT  # (cell, slot, time)
     grid = round(len(attention) ** 0.5)
     cover = F.adaptive_avg_pool2d(masks, grid).flatten(2)  # (time, object, cell)
-    near = (when[:, None] - torch.tensor(FRACTIONS).to(when)).abs().argmin(0)  # the frame of each moment
+    near = nearest_frames(when, WHOLE)
     seen = torch.einsum("csm,moc->csmo", attention[..., near], cover[near])
     most, which = seen.flatten(2).max(-1)
     rows = zip(most.flatten().tolist(), which.flatten().tolist(), strict=True)
