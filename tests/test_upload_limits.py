@@ -1,9 +1,11 @@
 """What comes from outside: room for uploads, requests that are too large, addresses, and whose folder it is."""
 
+import concurrent.futures
 import os
 import pathlib
 import shutil
 import stat
+import threading
 import time
 import types
 
@@ -85,6 +87,25 @@ def test_a_folder_that_fills_while_it_is_emptied_stays(tmp_path, clock, monkeypa
     monkeypatch.setattr(pathlib.Path, "rmdir", lambda _: (_ for _ in ()).throw(OSError("Directory not empty")))
     assert make_room(tmp_path, 1, most=1000)
     assert held(tmp_path) == []
+
+
+def test_two_who_make_room_at_once_are_not_in_each_others_way(tmp_path, monkeypatch):
+    monkeypatch.setattr(uploads, "KEEP_SECONDS", 0.0)
+    over = threading.Event()
+
+    def search():
+        searches = 0
+        while not over.is_set():
+            assert make_room(tmp_path, 1, most=1_000_000)
+            searches += 1
+        return searches
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        both = [pool.submit(search) for _ in range(2)]
+        for i in range(1000):  # folders come and go while the other looks into them
+            put(tmp_path, f"hash{i}/a.mp4", 1)
+        over.set()
+        assert all(one.result() for one in both)
 
 
 def test_a_full_disk_has_no_room(tmp_path, monkeypatch):

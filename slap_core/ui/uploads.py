@@ -76,13 +76,11 @@ def make_room(folder: pathlib.Path, needed: int, *, most: int) -> bool:
         most: bytes that the folder may hold.
     """
     now, files = time.time(), []
-    for path in folder.rglob("*"):
-        try:
-            status = path.lstat()
-        except OSError:  # gone meanwhile
-            continue
-        if not stat.S_ISDIR(status.st_mode):
-            files.append((status.st_ctime, status.st_size, path))
+    for inside, _, names in os.walk(folder):  # which passes over folders that go meanwhile
+        for path in (pathlib.Path(inside, name) for name in names):
+            with contextlib.suppress(OSError):  # gone meanwhile
+                status = path.lstat()
+                files.append((status.st_ctime, status.st_size, path))
     files.sort(reverse=True)  # the oldest at the end
     held = sum(size for _, size, _ in files)
 
