@@ -297,6 +297,26 @@ def test_resizing_averages_instead_of_skipping(tmp_path):
     assert (inside - 100).abs().max() <= 2
 
 
+def test_of_frames_that_nothing_is_predicted_from_only_the_wanted_are_decoded(tmp_path, monkeypatch):
+    path = make(tmp_path / "a.mp4", 60, b_frames=3, options={"x264-params": "scenecut=0:b-adapt=0"})
+    found, (pictures, times) = scan(str(path), "mov"), one_pass(path)
+    decode, decoded = decoding.PyAVReader._decoded, []
+
+    def counted(self, packet):
+        for frame in decode(self, packet):
+            decoded.append(frame)
+            yield frame
+
+    monkeypatch.setattr(decoding.PyAVReader, "_decoded", counted)
+    for ticks in (found.shown[1::7], found.shown[::20], found.shown[4:5], found.shown):
+        decoded.clear()
+        reader = decoding.PyAVReader(str(path), found, height=48, width=64)
+        for tick, picture in reader.read(ticks):
+            at = times.index(found.seconds(tick) + times[0])
+            assert np.array_equal(picture, pictures[at])
+        assert len(ticks) <= len(decoded) <= (0.7 if len(ticks) < 60 else 1) * 60
+
+
 # --- decord -----------------------------------------------------------------------------------------------------------
 
 

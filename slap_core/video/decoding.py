@@ -1,6 +1,7 @@
 """The chosen frames, by decord where it is known to be right and by PyAV everywhere else.
 
-PyAV reads the track once from its start, or jumps from keyframe to keyframe where that spares work. decord has random
+PyAV reads the track once from its start, or jumps from keyframe to keyframe where that spares work; on the way frames
+that nothing else is predicted from are only decoded where they are wanted themselves. decord has random
 access too, but counts frames instead of reading their times. So it is used only where counting cannot go wrong: an
 8-bit 4:2:0 track of a codec that it knows, upright, not trimmed, whose every packet has a time and whose keyframes are
 all clean starts; only if its own table of times then agrees with ours; and only for few frames far apart, where random
@@ -144,7 +145,7 @@ class PyAVReader:
                         return
                 wanted = set(wanted)
                 last = max(wanted)
-                for tick, frame in self._frames(container, stream):
+                for tick, frame in self._frames(container, stream, frozenset(wanted)):
                     if tick in wanted:
                         wanted.discard(tick)
                         yield tick, self._picture(frame)
@@ -161,7 +162,7 @@ class PyAVReader:
             wanted = iter(ticks)
             target = next(wanted, None)
             previous = None
-            for tick, frame in self._frames(container, stream):
+            for tick, frame in self._frames(container, stream, frozenset(ticks)):
                 if target is None:
                     return
                 previous = (tick, frame)
@@ -181,12 +182,20 @@ class PyAVReader:
         stream.codec_context.thread_count = _threads()
         return stream
 
-    def _frames(self, container: Any, stream: Any) -> Iterator[tuple[int, Any]]:
-        """The undamaged frames from here on, with their ticks, strictly increasing."""
+    def _frames(self, container: Any, stream: Any, wanted: frozenset[int]) -> Iterator[tuple[int, Any]]:
+        """The undamaged frames from here on, with their ticks, strictly increasing.
+
+        Those that are not wanted may be left out, where no other frame is predicted from them.
+        """
         shown = self._scan.shown.tolist()
         last = None
         count = -1
+        # Elsewhere a packet need not be a whole frame, or frames are counted.
+        whole = self._scan.demuxer in ("mov", "matroska") and not self._scan.counted
         for packet in packets(container, stream, self._problems):
+            if whole:
+                spare = packet.pts is not None and packet.pts not in wanted
+                stream.codec_context.skip_frame = "NONREF" if spare else "DEFAULT"
             for frame in self._decoded(packet):
                 count += 1
                 if frame is None or frame.is_corrupt:
