@@ -16,6 +16,7 @@ from typing import Any
 
 import torch
 
+from slap_core.ahead import Ahead, ahead
 from slap_core.answering import Answer, answer_steps, checked_question
 from slap_core.comparison import drawn_phrases
 from slap_core.encoders import OpenClipEncoder, collect
@@ -123,6 +124,8 @@ def analyse_steps(
     if memory is None or ready is not None or isinstance(clip_or_path, Clip) or chosen.encoder.startswith("local-dir:"):
         yield from _steps(clip_or_path, prompt, chosen, ready, recover or recover_steps, None)
         return
+    load = functools.partial(kept_encoder, chosen.encoder, device=chosen.device)
+    looking = ahead(load, memory) if recover is None else None  # elsewhere nothing is known of this memory
     yield Progress("decode", 0.0)
     file = fingerprint(clip_or_path)
     run = ("run", file, prompt, chosen)
@@ -135,7 +138,7 @@ def analyse_steps(
     remembering = recover or functools.partial(recover_steps, memory=memory)
     clip = memory.get(read)
     found = clip_or_path if clip is None else clip
-    with contextlib.closing(_steps(found, prompt, chosen, None, remembering, memory)) as steps:
+    with contextlib.closing(_steps(found, prompt, chosen, None, remembering, memory, looking)) as steps:
         for step in steps:
             if isinstance(step, Decoded):
                 memory.put(read, step.clip)
@@ -152,10 +155,12 @@ def _steps(
     ready: OpenClipEncoder | None,
     recover: Recovery,
     memory: Memory | None,
+    looking: contextlib.AbstractContextManager[Ahead] | None = None,
 ) -> Iterator[Stage | Progress]:
     """The steps of `analyse_steps` without a memory of what was decoded, but of maps."""
     yield Progress("decode", 0.0)
-    decoded = yield from _decode(clip_or_path, chosen)
+    with looking or contextlib.nullcontext() as arrived:
+        decoded = yield from _decode(clip_or_path, chosen, arrived)
     yield decoded
     found: dict[type, Any] = {}
     with contextlib.closing(recover_surely(decoded, prompt, chosen, ready, recover=recover)) as recovering:
@@ -263,7 +268,9 @@ def _prompt(query: str | None) -> str:
     return prompt
 
 
-def _decode(clip_or_path: Clip | str | os.PathLike[str], settings: Settings) -> Generator[Progress, None, Decoded]:
+def _decode(
+    clip_or_path: Clip | str | os.PathLike[str], settings: Settings, arrived: Ahead | None = None
+) -> Generator[Progress, None, Decoded]:
     """The clip and what is kept of it; closing the generator kills the decoder."""
     if isinstance(clip_or_path, Clip):
         clip = clip_or_path
@@ -283,6 +290,7 @@ def _decode(clip_or_path: Clip | str | os.PathLike[str], settings: Settings) -> 
                 size=DECODED_SIZE,
                 until_seconds=settings.until_seconds or None,
                 cancelled=given_up.is_set,
+                arrived=arrived,
             )
             try:
                 while not concurrent.futures.wait([reading], timeout=0.25).done:

@@ -29,7 +29,9 @@ class Memory:
     """
 
     def __init__(self, *, megabytes: float | int = 512, seconds: float | int = 1800) -> None:
-        self._values: TTLCache[Hashable, Any] = TTLCache(megabytes * 1e6, seconds, getsizeof=size_of)
+        self.most = megabytes * 1e6
+        """Bytes."""
+        self._values: TTLCache[Hashable, Any] = TTLCache(self.most, seconds, getsizeof=size_of)
         self._seconds = seconds
         self._lock = threading.Lock()
         self._timer: threading.Timer | None = None

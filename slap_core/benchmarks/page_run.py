@@ -1,15 +1,18 @@
 """One run of the main job as the page does it, timed stage by stage: the stages, the figures, their JSON.
 
 The page's own lines are run (`analysis.analyse_steps`, `figures.update`, `View.to_json`), one after the other. Only the
-encoder is loaded here, as `recovery` would load it, for its time to be known; it remembers as the page's does.
+encoder is loaded here, as `recovery` would load it, for its time to be known; it remembers as the page's does, but sees
+nothing ahead (`seconds_until_encoded` tells what that spares).
 """
 
+import contextlib
 import dataclasses
 import pathlib
 from collections.abc import Callable, Generator
 from typing import Final
 
-from slap_core.analysis import analyse_steps
+from slap_core.ahead import ahead
+from slap_core.analysis import DECODED_SIZE, analyse_steps
 from slap_core.encoders import OpenClipEncoder
 from slap_core.memory import Memory
 from slap_core.recovery import recover_steps
@@ -26,9 +29,10 @@ from slap_core.stages import (
     Stage,
     Tracked,
 )
+from slap_core.video import read_clip
 from slap_core.views.figures import Found, update
 
-__all__ = ["STAGES", "Run", "run_as_page"]
+__all__ = ["STAGES", "Run", "run_as_page", "seconds_until_encoded"]
 
 NAMES: Final[dict[type, str]] = {
     Decoded: "decode",
@@ -101,6 +105,25 @@ def run_as_page(
         run.seconds["figures"] += drawn - came
         run.seconds["serialise"] += begin - drawn
     return run
+
+
+def seconds_until_encoded(
+    path: pathlib.Path, max_frames: int, encoder: OpenClipEncoder, *, at_once: bool, clock: Callable[[], float]
+) -> float:
+    """What decoding and encoding a video take, at once as on the page, or one after the other.
+
+    Args:
+        path: of the video.
+        max_frames: that are taken.
+        encoder: loaded.
+        at_once: whether frames are encoded while others are decoded.
+        clock: of the wall, if anything is to be seen.
+    """
+    memory, begin = Memory(), clock()
+    with ahead(lambda: encoder, memory) if at_once else contextlib.nullcontext() as arrived:
+        clip = read_clip(path, max_frames=max_frames, size=DECODED_SIZE, arrived=arrived)
+    encoder.remembering(memory).encode(clip)
+    return clock() - begin
 
 
 def _name(step: Stage, run: Run) -> str:

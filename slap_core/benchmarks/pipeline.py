@@ -9,7 +9,8 @@ open_clip, whose weights are random here: that changes no time of theirs, but th
 - *first* runs, each with an empty memory in the warm process;
 - runs *again* after each of these, with another lambda, then with another query; nothing may be decoded again, nor any
   picture encoded, or there is an error;
-- the same by a *plain* loop over the same libraries (see `plain_loop`).
+- the same by a *plain* loop over the same libraries (see `plain_loop`);
+- decoding and encoding alone, one after the other and at once, on the clock of the wall.
 
 Times are medians of interleaved rounds, and their ratios what counts: others may use the machine. Where it is so busy
 that even these vary, `--clock cpu` counts what this process and the decoder had of a CPU; on one thread (set
@@ -37,7 +38,7 @@ import torch
 from slap_core.benchmarks.clocks import CLOCKS
 from slap_core.benchmarks.films import write_film
 from slap_core.benchmarks.output import markdown_table, write
-from slap_core.benchmarks.page_run import STAGES, Run, run_as_page
+from slap_core.benchmarks.page_run import STAGES, Run, run_as_page, seconds_until_encoded
 from slap_core.benchmarks.plain_loop import PlainLoop
 from slap_core.benchmarks.resident import PeakMemory
 from slap_core.benchmarks.starting import measure_start
@@ -60,6 +61,7 @@ LONGEST_SECONDS: Final = 600.0
 AIMS: Final = {
     "decode_ratio": ("decode, plain / ours", ">= 3"),
     "encode_ratio": ("encode, plain / ours", ">= 3"),
+    "overlap_ratio": ("decode and encode, one after the other / at once, wall", ""),
     "rerun_ratio": ("first run / again with another lambda", ">= 20"),
     "rerun_query_ratio": ("first run / again with another query", ">= 20"),
     "overhead_share": ("all but decode and encode / these two", "<= 0.25"),
@@ -128,6 +130,7 @@ def measure(case: Case) -> dict[str, Any]:
         "adam": {"learning_rate": rival.learning_rate, "evaluations": rival.evaluations, "close": rival.close},
         "decode_ratio": loop["decode"] / first["decode"],
         "encode_ratio": loop["encode"] / first["encode"],
+        "overlap_ratio": _overlap(case),
         "rerun_ratio": total / sum(coupling.values()),
         "rerun_query_ratio": total / sum(query.values()),
         "overhead_share": (total - both) / both,
@@ -149,6 +152,16 @@ def _round(case: Case) -> tuple[Run, Run, Run]:
     for run in again:
         assert run.stages["decode"].clip is first.stages["decode"].clip, "it was decoded again"
     return first, *again
+
+
+def _overlap(case: Case) -> float:
+    """How many times faster decoding and encoding are at once than one after the other."""
+    encoder, took = case.load(), {True: [], False: []}
+    for _ in range(max(case.repeats, 3)):
+        for at_once, seconds in took.items():
+            how = {"at_once": at_once, "clock": CLOCKS["wall"]}
+            seconds.append(seconds_until_encoded(case.path, case.settings.max_frames, encoder, **how))
+    return statistics.median(took[False]) / statistics.median(took[True])
 
 
 def _medians(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -20,6 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from jaxtyping import UInt8
 
 from slap_core.types import Clip
 from slap_core.video import limits
@@ -39,6 +40,7 @@ def read_clip(
     until_seconds: float | int | None = None,
     deadline_seconds: float | int | None = None,
     cancelled: Callable[[], bool] | None = None,
+    arrived: Callable[[UInt8[torch.Tensor, "time height width 3"]], None] | None = None,
 ) -> Clip:
     """The frames of a video file, with their true presentation times.
 
@@ -52,6 +54,8 @@ def read_clip(
         until_seconds: take frames of so many seconds only, from the first one on; None: of the whole video.
         deadline_seconds: wall time after which to give up; None: 20 s and half of the clip's duration.
         cancelled: asked 20 times a second, from this thread, whether to give up.
+        arrived: told, likewise, which frames there are by now: the first ones of the clip, and in the end perhaps not
+            yet all.
 
     Raises:
         VideoError: (a ValueError) if the file cannot be read; the message is fit to be shown.
@@ -80,6 +84,7 @@ def read_clip(
         },
         deadline_seconds=deadline_seconds,
         cancelled=cancelled,
+        arrived=None if arrived is None else lambda frames: arrived(torch.from_numpy(frames)),
     )
     return Clip(
         torch.from_numpy(decoded.frames),

@@ -132,7 +132,11 @@ def _fill(source: BinaryIO, target: memoryview) -> bool:
 
 
 def decode(
-    request: dict[str, Any], *, deadline_seconds: float | int | None = None, cancelled: Callable[[], bool] | None = None
+    request: dict[str, Any],
+    *,
+    deadline_seconds: float | int | None = None,
+    cancelled: Callable[[], bool] | None = None,
+    arrived: Callable[[UInt8[np.ndarray, "time height width 3"]], None] | None = None,
 ) -> Decoded:
     """The frames for a request (see `child.answer`), decoded in a process of its own.
 
@@ -140,19 +144,21 @@ def decode(
         request: path, demuxer, max_frames, size, until_seconds.
         deadline_seconds: wall time after which to give up; None: `limits.WALL_SECONDS` and a share of the duration.
         cancelled: asked 20 times a second whether to give up.
+        arrived: told up to 20 times a second which frames there are by now.
 
     Raises:
         VideoError: if the file is refused, the decoder dies, the deadline passes, or the caller cancels.
     """
     start = time.monotonic()
     child = _Child({**request, "decord": True})
+    how = {"start": start, "deadline_seconds": deadline_seconds, "cancelled": cancelled, "arrived": arrived}
     try:
-        status = _wait(child, request["path"], start, deadline_seconds, cancelled)
+        status = _wait(child, request["path"], **how)
         if not child.last and child.decoders == ["decord"]:
             # decord crashed or hung: PyAV gets the rest of the time.
             child.close()
             child = _Child({**request, "decord": False})
-            status = _wait(child, request["path"], start, deadline_seconds, cancelled)
+            status = _wait(child, request["path"], **how)
     finally:
         child.close()
     message = child.last
@@ -173,14 +179,19 @@ def decode(
 def _wait(
     child: _Child,
     path: str,
+    *,
     start: float,
     deadline_seconds: float | int | None,
     cancelled: Callable[[], bool] | None,
+    arrived: Callable[[UInt8[np.ndarray, "time height width 3"]], None] | None,
 ) -> int:
     """Wait for the child's last message and return its exit status; half of the time is all that decord gets."""
-    begin = time.monotonic()
+    begin, told = time.monotonic(), 0
     while child.reader.is_alive():
         child.reader.join(_POLL_SECONDS)
+        if arrived is not None and len(child.times) > told:
+            told = len(child.times)
+            arrived(child.frames[:told])
         if cancelled is not None and cancelled():
             raise VideoError("cancelled", path)
         limit = deadline_seconds
