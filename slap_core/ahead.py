@@ -5,11 +5,10 @@ What was seen ahead is found again in the memory of pictures once it is the turn
 met there again, and told there.
 """
 
-import contextlib
 import logging
 import queue
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 
 from jaxtyping import UInt8
 from torch import Tensor
@@ -17,7 +16,7 @@ from torch import Tensor
 from slap_core.encoders import OpenClipEncoder
 from slap_core.memory import Memory, size_of
 
-__all__ = ["Ahead", "ahead"]
+__all__ = ["Ahead"]
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +28,8 @@ Pictures = UInt8[Tensor, "time height width 3"]
 
 class Ahead:
     """Shows an encoder the frames of a clip, in the batches in which it will look at them; a thread does.
+
+    It ends with its `with` block.
 
     Args:
         load: gives the encoder; called in the thread, once there are frames.
@@ -48,11 +49,14 @@ class Ahead:
             self._thread = threading.Thread(target=self._work, name="ahead", daemon=True)
             self._thread.start()
 
-    def close(self, *, wait: bool) -> None:
-        """End it after the batch that it is at, and perhaps wait for that; what it has not begun is left."""
+    def __enter__(self) -> "Ahead":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """End it after the batch that it is at, for which only who has not failed waits; the rest is left."""
         self._over.set()
         self._frames.put(None)
-        if wait and self._thread is not None:
+        if kind is None and self._thread is not None:
             self._thread.join()
 
     def _work(self) -> None:
@@ -67,15 +71,3 @@ class Ahead:
                         return
         except Exception:
             log.info("Frames could not be encoded ahead", exc_info=True)
-
-
-@contextlib.contextmanager
-def ahead(load: Callable[[], OpenClipEncoder], memory: Memory) -> Generator[Ahead, None, None]:
-    """An `Ahead` that ends with the block, at once where that fails; arguments as there."""
-    found = Ahead(load, memory)
-    try:
-        yield found
-    except BaseException:
-        found.close(wait=False)
-        raise
-    found.close(wait=True)

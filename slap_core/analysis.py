@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from slap_core.ahead import Ahead, ahead
+from slap_core.ahead import Ahead
 from slap_core.answering import Answer, answer_steps, checked_question
 from slap_core.comparison import drawn_phrases
 from slap_core.encoders import OpenClipEncoder, collect
@@ -124,8 +124,6 @@ def analyse_steps(
     if memory is None or ready is not None or isinstance(clip_or_path, Clip) or chosen.encoder.startswith("local-dir:"):
         yield from _steps(clip_or_path, prompt, chosen, ready, recover or recover_steps, None)
         return
-    load = functools.partial(kept_encoder, chosen.encoder, device=chosen.device)
-    looking = ahead(load, memory) if recover is None else None  # elsewhere nothing is known of this memory
     yield Progress("decode", 0.0)
     file = fingerprint(clip_or_path)
     run = ("run", file, prompt, chosen)
@@ -135,7 +133,10 @@ def analyse_steps(
         return
     read = ("clip", file, chosen.max_frames, chosen.until_seconds)
     stages = []
-    remembering = recover or functools.partial(recover_steps, memory=memory)
+    remembering, looking = recover, None
+    if recover is None:  # elsewhere nothing is known of this memory
+        remembering = functools.partial(recover_steps, memory=memory)
+        looking = Ahead(functools.partial(kept_encoder, chosen.encoder, device=chosen.device), memory)
     clip = memory.get(read)
     found = clip_or_path if clip is None else clip
     with contextlib.closing(_steps(found, prompt, chosen, None, remembering, memory, looking)) as steps:
@@ -155,7 +156,7 @@ def _steps(
     ready: OpenClipEncoder | None,
     recover: Recovery,
     memory: Memory | None,
-    looking: contextlib.AbstractContextManager[Ahead] | None = None,
+    looking: Ahead | None = None,
 ) -> Iterator[Stage | Progress]:
     """The steps of `analyse_steps` without a memory of what was decoded, but of maps."""
     yield Progress("decode", 0.0)

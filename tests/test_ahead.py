@@ -8,7 +8,7 @@ import torch
 from servers import until
 
 from slap_core import analysis
-from slap_core.ahead import ahead
+from slap_core.ahead import Ahead
 from slap_core.memory import Memory
 from slap_core.recovery import recover_steps
 from slap_core.stages import Encoded
@@ -44,7 +44,7 @@ def pictures(count):
 
 def test_whole_batches_are_seen_in_order_and_the_rest_is_left():
     encoder = Watched()
-    with ahead(lambda: encoder, Memory()) as looking:
+    with Ahead(lambda: encoder, Memory()) as looking:
         for count in (1, 3, 5, 6, 11):
             looking(pictures(count))
         until(lambda: len(encoder.looked) == 8, seconds=20)
@@ -52,13 +52,13 @@ def test_whole_batches_are_seen_in_order_and_the_rest_is_left():
 
 
 def test_of_nothing_that_arrives_no_encoder_is_loaded():
-    with ahead(lambda: pytest.fail("was loaded"), Memory()):
+    with Ahead(lambda: pytest.fail("was loaded"), Memory()):
         pass
 
 
 def test_an_error_ends_it_quietly():
     encoder = Watched(stop_at=4)
-    with ahead(lambda: encoder, Memory()) as looking:
+    with Ahead(lambda: encoder, Memory()) as looking:
         looking(pictures(12))
         until(lambda: not looking._thread.is_alive(), seconds=20)
         looking(pictures(16))
@@ -67,7 +67,7 @@ def test_an_error_ends_it_quietly():
 
 def test_no_more_is_seen_than_can_be_remembered_for_so_long():
     encoder = Watched()
-    with ahead(lambda: encoder, Memory(megabytes=0.4)) as looking:  # 16 kB a picture, and a quarter of it
+    with Ahead(lambda: encoder, Memory(megabytes=0.4)) as looking:  # 16 kB a picture, and a quarter of it
         looking(pictures(100))
         until(lambda: not looking._thread.is_alive(), seconds=20)
     assert len(encoder.looked) == 8
@@ -82,7 +82,7 @@ def test_who_fails_does_not_wait_for_the_encoder():
         return encoder
 
     def decode():
-        with ahead(load, Memory()) as looking:
+        with Ahead(load, Memory()) as looking:
             began.append(looking)
             looking(pictures(8))
             loading.wait(60)
@@ -129,7 +129,7 @@ def test_a_run_sees_every_picture_once_and_the_same(film, looked_at, monkeypatch
 
 
 def test_elsewhere_nothing_is_seen_ahead(film, monkeypatch):
-    monkeypatch.setattr(analysis, "ahead", lambda *_: pytest.fail("was called"))
+    monkeypatch.setattr(analysis, "Ahead", lambda *_: pytest.fail("was called"))
     run_on(film, memory=Memory(), recover=recover_steps)
     run_on(film)
 

@@ -37,8 +37,9 @@ import torch
 
 from slap_core.benchmarks.clocks import CLOCKS
 from slap_core.benchmarks.films import write_film
-from slap_core.benchmarks.output import markdown_table, write
-from slap_core.benchmarks.page_run import STAGES, Run, run_as_page, seconds_until_encoded
+from slap_core.benchmarks.output import write
+from slap_core.benchmarks.page_run import Run, overlap, run_as_page
+from slap_core.benchmarks.pipeline_tables import table
 from slap_core.benchmarks.plain_loop import PlainLoop
 from slap_core.benchmarks.resident import PeakMemory
 from slap_core.benchmarks.starting import measure_start
@@ -51,24 +52,12 @@ from slap_core.stages import Settings
 from slap_core.training.loop import resolve_device
 from slap_core.video import fingerprint
 
-__all__ = ["AIMS", "Case", "main", "measure", "table"]
+__all__ = ["Case", "main", "measure"]
 
 QUERY: Final = "a red car"
 OTHER_QUERY: Final = "a blue ball"
 OTHER_COUPLING: Final = 0.3
 LONGEST_SECONDS: Final = 600.0
-
-AIMS: Final = {
-    "decode_ratio": ("decode, plain / ours", ">= 3"),
-    "encode_ratio": ("encode, plain / ours", ">= 3"),
-    "overlap_ratio": ("decode and encode, one after the other / at once, wall", ""),
-    "rerun_ratio": ("first run / again with another lambda", ">= 20"),
-    "rerun_query_ratio": ("first run / again with another query", ">= 20"),
-    "overhead_share": ("all but decode and encode / these two", "<= 0.25"),
-    "peak_mb": ("peak memory, MB", ""),
-    "page_mb": ("JSON of all figures, MB", ""),
-}
-"""Of each clip and encoder: what the number is, and what it is meant to be."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +95,8 @@ def measure(case: Case) -> dict[str, Any]:
     cold, *_ = _round(case)
     peak_mb = peak.whole_mb()
     found = tuple(cold.stages[name] for name in ("encode", "solve", "scan"))
-    rival = PlainLoop.beside(case.path, case.folder, case.settings, case.load(), found, limit=case.evaluations)
+    encoder = case.load()
+    rival = PlainLoop.beside(case.path, case.folder, case.settings, encoder, found, limit=case.evaluations)
     rounds, plain = [], []
     rival.run(CLOCKS[case.clock])  # numba compiles for it, too
     for _ in range(case.repeats):
@@ -130,7 +120,7 @@ def measure(case: Case) -> dict[str, Any]:
         "adam": {"learning_rate": rival.learning_rate, "evaluations": rival.evaluations, "close": rival.close},
         "decode_ratio": loop["decode"] / first["decode"],
         "encode_ratio": loop["encode"] / first["encode"],
-        "overlap_ratio": _overlap(case),
+        "overlap_ratio": overlap(case.path, case.settings.max_frames, encoder, repeats=max(case.repeats, 3)),
         "rerun_ratio": total / sum(coupling.values()),
         "rerun_query_ratio": total / sum(query.values()),
         "overhead_share": (total - both) / both,
@@ -154,16 +144,6 @@ def _round(case: Case) -> tuple[Run, Run, Run]:
     return first, *again
 
 
-def _overlap(case: Case) -> float:
-    """How many times faster decoding and encoding are at once than one after the other."""
-    encoder, took = case.load(), {True: [], False: []}
-    for _ in range(max(case.repeats, 3)):
-        for at_once, seconds in took.items():
-            how = {"at_once": at_once, "clock": CLOCKS["wall"]}
-            seconds.append(seconds_until_encoded(case.path, case.settings.max_frames, encoder, **how))
-    return statistics.median(took[False]) / statistics.median(took[True])
-
-
 def _medians(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return {name: statistics.median(row[name] for row in rows) for name in rows[0]}
 
@@ -175,52 +155,6 @@ def _apart(case: Case) -> dict[str, Any] | str:
         return measure(case)
     except ValueError as error:
         return str(error)
-
-
-def table(record: Mapping[str, Any]) -> str:
-    """The tables in Markdown."""
-    rows = record["clips"]
-    summary = [[what, *(_cell(row[name]) for row in rows), aim] for name, (what, aim) in AIMS.items()]
-    heads = [f"{row['clip']}, {row['encoder']}" for row in rows]
-    parts = [markdown_table(["what", *heads, "aim"], summary)]
-    for head, row in zip(heads, rows, strict=True):
-        lines = [
-            [
-                name,
-                *(_cell(row[kind].get(name)) for kind in ("cold", "stages")),
-                f"{100 * row['shares'][name]:.1f} %",
-                *(_cell(row["rerun"][kind][name]) for kind in ("coupling", "query")),
-                *(_cell(row[kind].get(name)) for kind in ("plain", "ratios")),
-            ]
-            for name in STAGES
-        ]
-        sums = [row["cold"], row["stages"], None, *row["rerun"].values(), row["plain"]]
-        lines.append(["all", *("100 %" if part is None else _cell(sum(part.values())) for part in sums), ""])
-        titles = ["stage", "cold, s", "first, s", "share", "other λ, s", "other query, s", "plain, s", "plain / first"]
-        close = "" if row["adam"]["close"] else ", where it was not close yet"
-        parts += [
-            f"**{head}**, {row['frames']} frames, {row['dropped']} of them dropped; Adam was stopped after "
-            f"{row['adam']['evaluations']:,} evaluations{close}.",
-            markdown_table(titles, lines),
-        ]
-    views = dict.fromkeys(view for row in rows for view in row["figures_mb"])
-    parts.append(
-        markdown_table(
-            ["figure, MB of JSON", *heads],
-            [[view, *(_cell(row["figures_mb"].get(view)) for row in rows)] for view in views],
-        )
-    )
-    startup, ratio, importing = (record[name] for name in ("startup_seconds", "import_ratio", "import_seconds"))
-    parts.append(
-        f"From `python app.py` to the first answer {startup:.2f} s, {ratio:.2f} times the {importing:.2f} s of "
-        f"importing everything (aim: <= 0.5). Seconds are of the {record['clock']} clock; torch's threads: "
-        f"{record['threads']}; device: {record['device']}."
-    )
-    return "\n\n".join(parts)
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

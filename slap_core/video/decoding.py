@@ -1,11 +1,11 @@
 """The chosen frames, by decord where it is known to be right and by PyAV everywhere else.
 
 PyAV reads the track once from its start, or jumps from keyframe to keyframe where that spares work; on the way frames
-that nothing else is predicted from are only decoded where they are wanted themselves. decord has random
-access too, but counts frames instead of reading their times. So it is used only where counting cannot go wrong: an
-8-bit 4:2:0 track of a codec that it knows, upright, not trimmed, whose every packet has a time and whose keyframes are
-all clean starts; only if its own table of times then agrees with ours; and only for few frames far apart, where random
-access is what is wanted. The two give the same pictures: both convert and resize by swscale, bilinearly.
+that nothing else is predicted from are only decoded where they are wanted themselves. decord has random access too, but
+counts frames instead of reading their times. So it is used only where counting cannot go wrong: an 8-bit 4:2:0 track of
+a codec that it knows, upright, not trimmed, whose every packet has a time and whose keyframes are all clean starts;
+only if its own table of times then agrees with ours; and only for few frames far apart, where random access is what is
+wanted. The two give the same pictures: both convert and resize by swscale, bilinearly.
 """
 
 import os
@@ -122,7 +122,7 @@ class PyAVReader:
         return bool(self._problems or self._lost)
 
     def read(self, ticks: Int64[np.ndarray, "chosen"]) -> Iterator[Picture]:
-        """The pictures at `ticks`, in order; a damaged one is replaced by the next good one, if there is one."""
+        """The pictures at `ticks`, in order; a damaged one is replaced by the next good one that is decoded, if any."""
         left = ticks.tolist()
         runs = runs_of(self._scan, ticks)
         if len(runs) > 1 or runs[0][0] is not None:
