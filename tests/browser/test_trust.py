@@ -125,6 +125,17 @@ def test_each_failure_is_one_sentence_and_the_rest_of_the_page_stays(page, works
     assert page.input_value("#input-query textarea, #input-query input") == "a blue bus"
 
 
+def test_a_file_that_the_browser_cannot_play_is_named_beside_the_video_and_can_be_cleared(page, workshop):
+    page.set_input_files("#input-video input[type=file]", workshop.file(kind("cut_without_index.mp4")))
+    page.wait_for_selector("#upload-said p")
+    assert "This browser cannot play the file. Press Run" in page.inner_text("#upload-said")
+    page.wait_for_timeout(1000)  # in which gradio would lay its own words over the video
+    assert page.locator("#input-video .error, .toast-body").count() == 0
+    page.click("#input-video button[aria-label=Clear]")
+    page.wait_for_selector("#input-video input[type=file]", state="attached")
+    assert page.inner_text("#upload-said") == ""
+
+
 def test_an_upload_that_is_too_large_says_so(page, tmp_path):
     path = tmp_path / "large.mp4"
     with path.open("wb") as file:

@@ -1,5 +1,6 @@
 /* What is said about a video beside its upload, before anything is computed: that it is too large (then it is not even
- * sent), too long, or so long that its frames would stand far apart; with its first seconds as an offer.
+ * sent), too long, so long that its frames would stand far apart, with its first seconds as an offer, or nothing that
+ * this browser plays.
  */
 (() => {
   "use strict";
@@ -64,6 +65,18 @@
     else say("");
   }
   document.addEventListener("loadedmetadata", judge, true);
+
+  /* What this browser cannot play the server may well read: said beside the video, and gradio's own "Error", which would
+   * lie over it and take its presses, is not shown. */
+  document.addEventListener("error", (event) => {
+    if (event.target.tagName !== "VIDEO" || !event.target.closest("#input-video")) return;
+    event.stopImmediatePropagation();
+    say("This browser cannot play the file. Press Run: other kinds of video are read as well, and if this one cannot be, you are told why.");
+  }, true);
+
+  document.addEventListener("click", ({ target: pressed }) => {
+    if (pressed.closest("#input-video [aria-label=Clear]")) say("");
+  }, true);
 
   slap.mountUpload = (element) => (target = element.querySelector("#upload-said"));
 })();
