@@ -26,6 +26,7 @@ _HOME = {
     "pretrained": ("load_baseline", "load_encoder", "load_potential", "load_projector", "load_slots"),
     "rivals": ("AutoregressiveTransformer", "DirectRegressor"),
     "suggestions": ("suggest_frames",),
+    "slot_clusters": ("ClusteredSlots",),
     "slots": ("FastSlots", "SlowFastSlots", "SlowSlots"),
     "stages": ("Analysis", "Settings"),
     "types": ("Certificate", "Clip", "Energies", "Latents", "Path", "Posterior", "Result", "Solution", "Tokens"),

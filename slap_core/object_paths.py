@@ -30,6 +30,7 @@ from slap_core import sphere
 from slap_core.baselines import Slerp
 from slap_core.encoders import OpenClipEncoder
 from slap_core.least_action import LeastAction
+from slap_core.slot_clusters import ClusteredSlots
 from slap_core.slots import SlowFastSlots
 from slap_core.stages import ObjectPath
 from slap_core.types import Clip, Latents, Solution, Tokens
@@ -76,7 +77,7 @@ class Located:
     """What it looks like alone, in the frames that bound stretches in which it is not seen."""
 
 
-def sighted(slots: SlowFastSlots, tokens: Tokens, *, seed: int = 0) -> list[Sighted]:
+def sighted(slots: SlowFastSlots | ClusteredSlots, tokens: Tokens, *, seed: int = 0) -> list[Sighted]:
     """The objects that slow slots see in frames, in the order of the slots.
 
     Args:
@@ -85,7 +86,7 @@ def sighted(slots: SlowFastSlots, tokens: Tokens, *, seed: int = 0) -> list[Sigh
         seed: of the noise that slots start from.
     """
     attention = slots.attention(tokens, seed=seed)
-    deviation = slots.slow.deviation(tokens.values)
+    deviation = slots.deviation(tokens.values)
     strongest = F.one_hot(attention.argmax(1), attention.shape[1]).movedim(-1, 1).bool()
     found = []
     for slot in range(attention.shape[1]):
@@ -172,7 +173,7 @@ def showing(
 
 
 def follow_objects(
-    slots: SlowFastSlots,
+    slots: SlowFastSlots | ClusteredSlots,
     encoder: OpenClipEncoder,
     clip: Clip,
     tokens: Tokens,
@@ -199,7 +200,7 @@ def follow_objects(
 
 
 def located(
-    slots: SlowFastSlots,
+    slots: SlowFastSlots | ClusteredSlots,
     encoder: OpenClipEncoder,
     clip: Clip,
     tokens: Tokens,

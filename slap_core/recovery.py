@@ -18,12 +18,12 @@ from slap_core.baselines import Lerp, Slerp, ZeroOrderHold
 from slap_core.chosen_potential import chosen_potential
 from slap_core.comparison import compare
 from slap_core.encoders import OpenClipEncoder, collect
-from slap_core.fitting import fit_slots_steps
 from slap_core.least_action import LeastAction
 from slap_core.machine import FULL, gpu_lost, out_of_memory
 from slap_core.memory import Memory, digest, once_in_steps
 from slap_core.object_paths import Located, located, recovered
 from slap_core.pretrained import kept_encoder, load_baseline, load_slots
+from slap_core.slot_clusters import ClusteredSlots
 from slap_core.slots import SlowFastSlots
 from slap_core.stages import Decoded, Encoded, Progress, Scanned, Settings, Solved, Stage, Tracked
 from slap_core.types import Energies, Interpolator, Latents, Solution, Tokens
@@ -144,10 +144,7 @@ def recover_steps(
     yield Progress("words", 0.0)
     yield (yield from compare(settings, decoded, encoded, solved, scanned, encoder, solver))
     yield Progress("slots", 0.0)
-    slots = load_slots(encoder.name)
-    if slots is None:
-        fit = fit_slots_steps(tokens, seed=settings.seed)
-        slots = yield from once_in_steps(memory, ("slots", content, encoder.name, settings.seed), fit)
+    slots = load_slots(encoder.name) or ClusteredSlots()
     yield slots.slotted(tokens, seed=settings.seed)
     yield Progress("objects", 0.0)
     seek = _located(settings, decoded, encoder, tokens, slots)
@@ -197,13 +194,13 @@ def _located(
     decoded: Decoded,
     encoder: OpenClipEncoder,
     tokens: Tokens,
-    slots: SlowFastSlots,
+    slots: SlowFastSlots | ClusteredSlots,
 ) -> Generator[Progress, None, tuple[Located, ...]]:
     """The objects, one after the other."""
     objects = []
     for one in located(slots, encoder, decoded.clip, tokens, decoded.kept, seed=settings.seed):
         objects.append(one)
-        yield Progress("objects", min(len(objects) / slots.config.slow_slots, 1.0))
+        yield Progress("objects", min(len(objects) / slots.slow_slots, 1.0))
     return tuple(objects)
 
 

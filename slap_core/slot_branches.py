@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from slap_core.slot_attention import HEADS, Fourier, SlotAttention, SlotDecoder, Standardise
 
-__all__ = ["Attended", "FastSlots", "SlotConfig", "Slots", "SlowSlots", "usual"]
+__all__ = ["Attended", "FastSlots", "SlotConfig", "Slots", "SlowSlots", "pooled", "usual"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -232,10 +232,8 @@ class FastSlots(_Branch):
         self, tokens: Float[Tensor, "*clip time height width dim"]
     ) -> Float[Tensor, "*clip rows columns time dim"]:
         """Tokens pooled over each cell, less what is usual in it."""
-        *clip, time, _, _, dim = tokens.shape
-        pooled = F.adaptive_avg_pool2d(rearrange(tokens.float(), "... t h w d -> (... t) d h w"), self.grid)
-        pooled = rearrange(pooled.view(*clip, time, dim, self.grid, self.grid), "... t d h w -> ... t h w d")
-        return rearrange(pooled - usual(pooled).unsqueeze(-4), "... t h w d -> ... h w t d")
+        cells = pooled(tokens, self.grid)
+        return rearrange(cells - usual(cells).unsqueeze(-4), "... t h w d -> ... h w t d")
 
     def measure(self, tokens: Float[Tensor, "*clip time height width dim"]) -> None:
         """Take the statistics for standardisation from these tokens."""
@@ -276,6 +274,15 @@ class FastSlots(_Branch):
 def usual(tokens: Float[Tensor, "*clip time height width dim"]) -> Float[Tensor, "*clip height width dim"]:
     """What is usual at each place of a clip: the median of its frames in each dimension."""
     return tokens.float().median(-4).values
+
+
+def pooled(
+    tokens: Float[Tensor, "*clip time height width dim"], grid: int
+) -> Float[Tensor, "*clip time rows columns dim"]:
+    """The mean token of each cell of a grid with so many rows and columns."""
+    *clip, time, _, _, dim = tokens.shape
+    cells = F.adaptive_avg_pool2d(rearrange(tokens.float(), "... t h w d -> (... t) d h w"), grid)
+    return rearrange(cells.view(*clip, time, dim, grid, grid), "... t d h w -> ... t h w d")
 
 
 def _middles(count: int, device: torch.device) -> Float[Tensor, "place"]:

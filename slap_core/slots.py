@@ -19,7 +19,7 @@ from slap_core.slot_branches import FastSlots, SlotConfig, Slots, SlowSlots, usu
 from slap_core.stages import Slotted
 from slap_core.types import Tokens
 
-__all__ = ["FastSlots", "SlotConfig", "Slots", "SlowFast", "SlowFastSlots", "SlowSlots", "fractions"]
+__all__ = ["FastSlots", "SlotConfig", "Slots", "SlowFast", "SlowFastSlots", "SlowSlots", "fractions", "spread"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -77,7 +77,16 @@ class SlowFastSlots(nn.Module, PyTorchModelHubMixin):
 
     def frames(self, count: int) -> Int[Tensor, "frame"]:
         """The indices of the frames that slow slots look at in a clip of `count`: evenly spread, ends included."""
-        return torch.linspace(0, count - 1, min(self.config.slow_frames, count)).round().long()
+        return spread(count, self.config.slow_frames)
+
+    @property
+    def slow_slots(self) -> int:
+        """Per frame."""
+        return self.config.slow_slots
+
+    def deviation(self, values: Float[Tensor, "time height width dim"]) -> Float[Tensor, "time height width"]:
+        """How far each token is from what is usual at its place: the mean square over the standardised dimensions."""
+        return self.slow.deviation(values)
 
     def measure(self, tokens: Float[Tensor, "*clip time height width dim"]) -> None:
         """Take the statistics by which tokens are standardised from these tokens."""
@@ -123,7 +132,7 @@ class SlowFastSlots(nn.Module, PyTorchModelHubMixin):
         if tokens.values.shape[-1] != self.config.dim_token or not tokens.values.numel():
             raise ValueError(
                 f"These slots read tokens of dimension {self.config.dim_token} of at least one frame, got a tensor of "
-                f"shape {tuple(tokens.values.shape)}; use the encoder they were trained for, or fit_slots."
+                f"shape {tuple(tokens.values.shape)}; use the encoder they were trained for, or ClusteredSlots."
             )
 
     def slotted(self, tokens: Tokens, *, seed: int = 0) -> Slotted:
@@ -137,6 +146,11 @@ class SlowFastSlots(nn.Module, PyTorchModelHubMixin):
             box=tokens.box,
             origin=self.config.origin,
         )
+
+
+def spread(count: int, most: int) -> Int[Tensor, "frame"]:
+    """Indices of at most so many of `count` frames, evenly spread, ends included."""
+    return torch.linspace(0, count - 1, min(most, count)).round().long()
 
 
 def fractions(times: Float[Tensor, "time"]) -> Float[Tensor, "time"]:

@@ -221,7 +221,7 @@ class Slotted:
     """Indices of the frames that the slow slots look at."""
     slow: Float[Tensor, "frame slot height width"]
     """Attention of each slow slot over the tokens; sums to 1 over the slots; one index means one thing throughout."""
-    fast: Float[Tensor, "cell time slot"]
+    fast: Float[Tensor, "cell time event"]
     """Attention of each fast slot over time, for the cells of the grid row by row; sums to 1 over the slots."""
     grid: tuple[int, int]
     """Rows and columns of cells."""

@@ -6,7 +6,6 @@ errors for wrong shapes and types would be hidden by that: their tests take the 
 
 import asyncio
 import concurrent.futures
-import functools
 import os
 
 # Before torch is imported. Small tensors gain nothing by more threads, which on a busy machine wait for each other.
@@ -63,18 +62,6 @@ def looked_at(monkeypatch) -> dict[str, int]:
     monkeypatch.setattr(analysis, "read_clip", read)
     monkeypatch.setattr(encoder, "_looked_at", looked)
     return counts
-
-
-@pytest.fixture(scope="module")
-def quick_slots() -> Iterator[None]:
-    """Slots are fitted to a clip in few steps, for tests that look at something else than how well (the tests of
-    `fitting.slots` do); in full it takes longer than the rest of the job.
-    """
-    from slap_core import recovery
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recovery, "fit_slots_steps", functools.partial(recovery.fit_slots_steps, steps=5))
-        yield
 
 
 @pytest.fixture(scope="session")

@@ -13,8 +13,6 @@ from slap_core.stages import Decoded, Progress, Settings
 from slap_core.types import Clip
 from slap_core.video import write_clip
 
-pytestmark = pytest.mark.usefixtures("quick_slots")
-
 LOST = "CUDA error: an illegal memory access was encountered"
 
 

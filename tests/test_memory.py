@@ -12,7 +12,6 @@ import umap
 
 from slap_core import recovery
 from slap_core.analysis import analyse_steps
-from slap_core.fitting import fit_slots_steps
 from slap_core.memory import Memory, size_of
 from slap_core.stages import Decoded, Progress, Projected, Scanned, Slotted, Tracked
 from slap_core.video import write_clip
@@ -60,22 +59,16 @@ def test_what_does_not_depend_on_lambda_is_computed_once(film, monkeypatch):
 
         monkeypatch.setattr(owner, name, call)
 
-    def fit(*arguments, **options):
-        counts["fits"] += 1
-        return (yield from fit_slots_steps(*arguments, **{**options, "steps": 2}))
-
-    monkeypatch.setattr(recovery, "fit_slots_steps", fit)
     counted(recovery, "_measured_coupling_number")
     counted(umap.UMAP, "fit_transform")
     counted(umap.UMAP, "transform")
-    monkeypatch.setattr(recovery, "load_slots", lambda _: None)
     memory = Memory()
     stages(film, memory=memory)
     solved = len(COUPLINGS)
-    assert counts == {"_measured_coupling_number": solved, "fits": 1, "fit_transform": 1, "transform": 2}
+    assert counts == {"_measured_coupling_number": solved, "fit_transform": 1, "transform": 2}
     again = stages(film, coupling=0.3, memory=memory)
     # Of UMAP, the path with the other lambda is placed.
-    assert counts == {"_measured_coupling_number": solved, "fits": 1, "fit_transform": 1, "transform": 3}
+    assert counts == {"_measured_coupling_number": solved, "fit_transform": 1, "transform": 3}
     fresh = stages(film, coupling=0.3)
     for stage in (again, fresh):
         assert stage[Projected].method == "UMAP"
@@ -84,7 +77,6 @@ def test_what_does_not_depend_on_lambda_is_computed_once(film, monkeypatch):
     torch.testing.assert_close(again[Slotted].slow, fresh[Slotted].slow)
     stages(film, "a blue ball", memory=memory)
     assert counts["_measured_coupling_number"] == 3 * solved  # with the fresh one
-    assert counts["fits"] == 2
 
 
 def test_the_same_run_is_told_again(film, looked_at, monkeypatch):

@@ -350,7 +350,7 @@ def test_saved_slots_come_back_with_their_statistics(network, tokens, tmp_path):
 
 
 def test_tokens_of_another_encoder_are_refused(network):
-    with pytest.raises(ValueError, match=r"dimension 16 .* fit_slots"):
+    with pytest.raises(ValueError, match=r"dimension 16 .* ClusteredSlots"):
         network(Tokens(torch.randn(2, 3, 3, 8), torch.arange(2.0, dtype=torch.float64)))
     with pytest.raises(ValueError, match="at least one frame"):
         network(Tokens(torch.randn(0, 3, 3, 16), torch.zeros(0, dtype=torch.float64)))

@@ -95,7 +95,7 @@ def test_truth_is_what_is_drawn():
         if one.events is not None:
             assert bool((one.events.diff() >= 0).all())
             assert int(one.events.max()) >= 1
-    found = slot_variants.variants(load_slots(), steps=1)["kmeans"](clips[0].tokens)
+    found = slot_variants.variants(load_slots(), steps=1)["clusters"](clips[0].tokens)
     torch.testing.assert_close(found.masks.sum(1), torch.ones(8, 12, 12))
 
 
@@ -147,7 +147,7 @@ def test_the_command_writes_every_variant(tmp_path, capsys):
     benchmark.main(["--out", str(tmp_path), "--seeds", "2147483645-2147483650", "--steps", "2"])
     record = json.loads((tmp_path / "slots.json").read_text())
     for column in ("video_fg_ari", "image_fg_ari", "mbo", "event_nmi", "dead_slots"):
-        assert set(record[column]) == {"trained", "fitted", "untrained", "kmeans", "qformer", "chunks"}
+        assert set(record[column]) == {"trained", "fitted", "untrained", "clusters", "qformer", "chunks"}
     assert record["video_fg_ari"]["chunks"] is None
     mean, low, high = record["event_nmi_ahead_of_chunks"]
     assert mean == pytest.approx(record["event_nmi"]["trained"] - record["event_nmi"]["chunks"], abs=1e-3)

@@ -1,7 +1,8 @@
 """Fit to this clip: slots trained on nothing but the clip that they are to explain.
 
-For an encoder that no slots are shipped for. The objective is that of the shipped ones, the tokens are the clip's own:
-a few frames and a few cells at a time, for a few hundred steps. What comes out knows this clip only.
+The objective is that of the shipped ones, the tokens are the clip's own: a few frames and a few cells at a time, for a
+few hundred steps. What comes out knows this clip only. For comparison: where no slots are trained for an encoder, the
+main job takes clusters of the tokens (see `slot_clusters`), which find objects better, and at once.
 """
 
 import math
