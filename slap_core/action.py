@@ -168,6 +168,10 @@ class DiscreteAction:
             answer = self.potential.asked(self.string.start[:, None], self.query).detach()
         return dataclasses.replace(self, answer=answer)
 
+    def rough(self) -> "DiscreteAction":
+        """The same problems with P, where it was `asked`, in single precision: for what need not be exact."""
+        return self if self.answer is None else dataclasses.replace(self, answer=self.answer.to(torch.float32))
+
     def geodesic(self) -> Nodes:
         """The paths of lambda = 0 with hard anchors only: SLERP or LERP in a gap, rest on a free end."""
         string = self.string

@@ -23,6 +23,7 @@ query and anchors write the memory is ours.
 
 import dataclasses
 import itertools
+from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
@@ -54,7 +55,14 @@ class Attractors:
 
     def detach(self) -> "Attractors":
         """The same function, its attractors being constants to autograd."""
-        tensors = {name: value.detach() for name, value in vars(self).items() if isinstance(value, Tensor)}
+        return self._with(Tensor.detach)
+
+    def to(self, dtype: torch.dtype) -> "Attractors":
+        """The same function, computed in another precision."""
+        return self._with(lambda value: value.to(dtype))
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> "Attractors":
+        tensors = {name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)}
         return dataclasses.replace(self, **tensors)
 
     def select(self, index: Int[Tensor, "some"]) -> "Attractors":

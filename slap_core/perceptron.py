@@ -16,6 +16,7 @@ through W and q * x through M, and no matrix is made for each problem.
 """
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 import torch
@@ -67,13 +68,19 @@ class Perceptron:
 
     def detach(self) -> "Perceptron":
         """The same function, its weights being constants to autograd."""
+        return self._with(Tensor.detach)
 
-        def constant(value: Any) -> Any:
+    def to(self, dtype: torch.dtype) -> "Perceptron":
+        """The same function, computed in another precision."""
+        return self._with(lambda value: value.to(dtype))
+
+    def _with(self, change: Callable[[Tensor], Tensor]) -> "Perceptron":
+        def changed(value: Any) -> Any:
             if isinstance(value, tuple):
-                return tuple(constant(part) for part in value)
-            return value.detach() if isinstance(value, Tensor) else value
+                return tuple(changed(part) for part in value)
+            return change(value) if isinstance(value, Tensor) else value
 
-        return Perceptron(**{name: constant(value) for name, value in vars(self).items()})
+        return Perceptron(**{name: changed(value) for name, value in vars(self).items()})
 
     def select(self, index: Int[Tensor, "some"]) -> "Perceptron":
         """The function of the problems at `index`, where they differ: where there is a first axis of the batch."""

@@ -5,15 +5,17 @@ import torch
 
 from slap_core import sphere
 from slap_core.action import DiscreteAction
+from slap_core.attractors import AttractorPotential
 from slap_core.gaps import find_gaps
 from slap_core.lanczos import lanczos
+from slap_core.potential import Potential
 from slap_core.spectrum import hessian_matrix, hessian_spectrum
 
 STEPS = 16
 DIM = 12
 
 
-def posed(potential, couplings, *, geometry="euclidean"):
+def posed(potential, couplings, *, geometry="euclidean", query=None):
     """One gap of 8 nodes, under several lambdas."""
     generator = torch.Generator().manual_seed(0)
     anchors = sphere.normalize(torch.randn(2, DIM, generator=generator).double())
@@ -23,7 +25,7 @@ def posed(potential, couplings, *, geometry="euclidean"):
         find_gaps([0.0, 1.0], torch.linspace(0.1, 0.9, 3).double()),
         gap=torch.zeros(len(couplings), dtype=torch.long),
         coupling=torch.tensor(couplings, dtype=torch.float64),
-        query=None,
+        query=query,
         mass=1.0,
         geometry=geometry,
         nodes=8,
@@ -81,6 +83,26 @@ def test_all_steps_are_taken_where_no_accuracy_is_asked_for():
     torch.testing.assert_close(quick.eigenvalue, whole.eigenvalue, rtol=0.05, atol=0)
     assert bool((quick.bound >= whole.bound).all())
     assert quick.negative.tolist() == whole.negative.tolist()
+
+
+@pytest.mark.parametrize("kind", ["perceptron", "attractors"])
+def test_single_precision_is_enough_where_not_all_digits_are_asked_for(kind):
+    """A learned potential in double precision is asked in single; what is found is known to less, and says so."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        potential = (
+            (Potential(DIM, width=16) if kind == "perceptron" else AttractorPotential(DIM, width=16)).double().eval()
+        )
+    action, z = posed(potential, [0.05, 0.4], query=sphere.normalize(torch.ones(DIM, dtype=torch.float64)))
+    action = action.asked()
+    assert action.rough().evaluate(z).gradient.dtype == torch.float64
+    steps = {"steps": 12, "dense_limit": 1}
+    whole = hessian_spectrum(action, z, weight=action.string.weight, **steps)
+    rough = hessian_spectrum(action, z, weight=action.string.weight, accuracy=1e-9, **steps)
+    assert not torch.equal(rough.eigenvalue, whole.eigenvalue)
+    torch.testing.assert_close(rough.eigenvalue, whole.eigenvalue, rtol=0, atol=1e-5)
+    assert bool((rough.bound > whole.bound).all())
+    assert rough.negative.tolist() == whole.negative.tolist()
 
 
 def test_a_problem_that_goes_on_alone_is_solved_as_before():
