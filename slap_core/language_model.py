@@ -17,20 +17,41 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from safetensors import SafetensorError
 from torch import Tensor
 
 from slap_core.cards import load_card, weights_folder
 from slap_core.hub import hub_file, hub_first
 
-__all__ = ["LanguageModel", "load_language_model"]
+__all__ = ["LanguageModel", "asked", "load_language_model"]
 
 WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 TEXTS = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json")
 MORE_TEXTS = ("vocab.json", "merges.txt", "tokenizer.model", "chat_template.jinja")
 MOST_TOKENS = 96
 """Of an answer."""
+
+
+def asked(model: Any, ids: Int64[Tensor, "*row position"]) -> Float[Tensor, "*row position dim"]:
+    """Embeddings of words, as the model is to read them.
+
+    A model whose config names `question_token_id` and `answer_token_id` finds, at the last word *answer*, also the sum
+    of the embeddings of the question's words (those since the last word *question*). What is known stands before it in
+    sums of words too, a clause each, and only so does one position hold all that a clause must agree with: without it
+    attention has to gather the words first, which a small model hardly learns.
+
+    Args:
+        model: causal, of transformers.
+        ids: of the words.
+    """
+    words = model.get_input_embeddings()(ids)
+    marks = [getattr(model.config, name, None) for name in ("question_token_id", "answer_token_id")]
+    if None in marks:
+        return words
+    begun, ended = ((ids == mark).flip(-1).cumsum(-1).flip(-1) for mark in marks)
+    inside, last = (begun == 0) & (ended == 1) & (ids != marks[1]), (ended == 1) & (ids == marks[1])
+    return words + last[..., None] * (words * inside[..., None]).sum(-2, keepdim=True)
 
 
 class LanguageModel:
@@ -80,9 +101,8 @@ class LanguageModel:
 
     def embed(self, prefix: Float[Tensor, "token dim"] | None, text: str) -> Float[Tensor, "position dim"]:
         """What is put into the model: a mark of the start where it has one, the prefix, and the text."""
-        table = self.model.get_input_embeddings()
         begin = [] if self.tokenizer.bos_token_id is None else [self.tokenizer.bos_token_id]
-        start, words = (table(torch.tensor(ids, dtype=torch.long)) for ids in (begin, self.ids(text)))
+        start, words = (asked(self.model, torch.tensor(ids, dtype=torch.long)) for ids in (begin, self.ids(text)))
         return torch.cat([start, *([] if prefix is None else [prefix.to(words)]), words])
 
     def answers(

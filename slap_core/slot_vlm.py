@@ -3,9 +3,10 @@
 Each kind of evidence (see `evidence`) has a projection of its own: layer norm, a hidden layer to which embeddings of
 where and when are added, and a linear map into the language model's space. A latent of the path becomes several tokens,
 for it says several things at once; the latents of a path attend to each other, for what hides is told by what is seen
-before and after; beside each stands how near it is to some phrases, by the encoder's own text tower:
-what is known of language need not be learned again. They are trained with the language model frozen, in three stages
-(see `training.slot_vlm`).
+before and after. A latent is not read by itself: the encoder's own text tower says how near it is to phrases about
+every thing in every place, and what is read are the shares of kinds, colours and places among these, so that what is
+known of language need not be learned again, and what is learned of one thing holds for all. They are trained with the
+language model frozen, in three stages (see `training.slot_vlm`).
 
 Source: Xu et al., Slot-VLM: Object-Event Slots for Video-Language Modeling, 2024 (slots, projection, stages); the path
 and its marks are ours.
@@ -26,6 +27,8 @@ __all__ = ["Projector", "ProjectorConfig"]
 
 SHARPNESS = 40.0
 """Inverse temperature of the bundled encoder's cosines, about as in its own training."""
+INSISTENCE = 4.0
+"""How much more the query counts than the latent where nothing but the thing that is asked for is to be read."""
 PLACES = {"slow": 4, "fast": 5, "path": 2, "dense": 4}
 """Numbers that say where and when: row, column, share, time; row, column, time, duration, share; time, recovered."""
 
@@ -46,6 +49,8 @@ class ProjectorConfig:
     """Tokens for each latent of the path."""
     phrases: int = 0
     """Phrases that the latents of the path are compared with."""
+    words: int = 0
+    """Kinds, colours and places in them."""
     path_layers: int = 0
     """Of a transformer over the latents of a path; 0: each is read by itself."""
     bands: int = 4
@@ -70,9 +75,8 @@ class _Projection(nn.Module):
         """What is read of each vector: without phrases, a path's query is not."""
         if phrases:
             (dim,) = dims
-            self.read = nn.Sequential(
-                _Worded(phrases, dim), nn.Linear(_Worded.features(phrases, dim), config.dim_hidden)
-            )
+            worded = _Worded(phrases, config.words, dim)
+            self.read = nn.Sequential(worded, nn.Linear(worded.features, config.dim_hidden))
         else:
             self.read = nn.Sequential(_Parts(dims), nn.Linear(sum(dims), config.dim_hidden))
         self.where = Fourier(axes, config.dim_hidden, bands=config.bands)
@@ -112,36 +116,29 @@ class _Parts(nn.Module):
 
 
 class _Worded(nn.Module):
-    """Latents, and how near each is to some phrases, by itself and together with the query.
+    """What latents show, in shares of words.
 
-    Softmax of the cosines of the latent is what it shows, of those of the query what is asked for, and of the sum of
-    both, a product of the two, what it shows of the thing that is asked for.
+    Softmax of the cosines with all phrases, of the latent is what it shows, of the query what is asked for, and of the
+    sum of both, a product of the two, what it shows of the thing that is asked for, the more so the more the query
+    counts. Of each, the shares of the phrases with a word are summed. Beside these stands how near the latent is to
+    what is asked for, to the nearest phrase, and to the last one, which names no thing.
     """
 
-    def __init__(self, phrases: int, dim: int) -> None:
+    def __init__(self, phrases: int, words: int, dim: int) -> None:
         super().__init__()
         self.dim = dim
-        self.register_buffer("phrases", torch.zeros(phrases, dim))
-
-    @staticmethod
-    def features(phrases: int, dim: int) -> int:
+        self.features = 4 * words + 3
         """How many numbers come out for each latent."""
-        return dim + 4 * phrases
+        self.register_buffer("phrases", torch.zeros(phrases, dim))
+        self.register_buffer("words", torch.zeros(phrases, words))
 
     def forward(self, vectors: Float[Tensor, "*batch both"]) -> Float[Tensor, "*batch feature"]:
         """All of size about 1, as layers want it; latent and query stand in one row."""
         latents, query = vectors.split(self.dim, -1)
         near, asked = latents @ self.phrases.mT, query @ self.phrases.mT
-        spread = near.std(-1, keepdim=True).clamp_min(1e-6)
-        shares = [(SHARPNESS * cosine).softmax(-1) for cosine in (near, asked, near + asked)]
-        return torch.cat(
-            [
-                latents * self.dim**0.5,
-                (near - near.mean(-1, keepdim=True)) / spread,
-                *(share * self.phrases.shape[0] ** 0.5 for share in shares),
-            ],
-            -1,
-        )
+        shares = [(SHARPNESS * c).softmax(-1) for c in (near, asked, near + asked, near + INSISTENCE * asked)]
+        distances = [(shares[1] * near).sum(-1), near.amax(-1), near[..., -1]]
+        return torch.cat([*(3 * share @ self.words for share in shares), 10 * torch.stack(distances, -1)], -1)
 
 
 class _Queried(nn.Module):
@@ -204,9 +201,11 @@ class Projector(nn.Module, PyTorchModelHubMixin):
         if config.queries:
             self.branch["dense"] = _Queried(config)
 
-    def compare_with(self, phrases: Float[Tensor, "phrase dim"]) -> None:
-        """Take the latents of the phrases, as many as `config.phrases`."""
-        self.branch["path"].read[0].phrases.copy_(phrases)
+    def compare_with(self, phrases: Float[Tensor, "phrase dim"], words: Float[Tensor, "phrase word"]) -> None:
+        """Take the latents of the phrases, as many as `config.phrases`, and which of `config.words` each contains."""
+        worded = self.branch["path"].read[0]
+        worded.phrases.copy_(phrases)
+        worded.words.copy_(words)
 
     def forward(
         self, evidence: Evidence

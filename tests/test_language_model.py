@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
-from slap_core.language_model import LanguageModel, load_language_model
+from slap_core.language_model import LanguageModel, asked, load_language_model
 from slap_core.training.tokenizer import write_tokenizer
 
 WORDS = ("question", "answer", "where", "is", "the", "car", "left", "right", "red")
@@ -70,6 +70,23 @@ def test_a_prefix_stands_between_the_start_and_the_words(model):
     torch.testing.assert_close(found[1:4], prefix)
     torch.testing.assert_close(found[4:], table[model.ids("red car")])
     assert len(found) == 6
+
+
+def test_a_question_is_summed_where_its_answer_begins_by_a_model_that_was_taught_so(folder, tmp_path):
+    other = copied(folder, tmp_path / "summing")
+    config, words = json.loads((other / "config.json").read_text()), load_language_model(f"local-dir:{folder}")
+    marks = {f"{word}_token_id": words.ids(word)[0] for word in ("question", "answer")}
+    (other / "config.json").write_text(json.dumps(config | marks))
+    model = load_language_model(f"local-dir:{other}")
+    table = model.model.get_input_embeddings().weight
+    ids = model.ids("red answer question where is the car answer left")
+    found, plain = asked(model.model, torch.tensor([ids, ids])), table[ids]
+    torch.testing.assert_close(found[0, 7], plain[7] + plain[3:7].sum(0))
+    rest = [0, 1, 2, 3, 4, 5, 6, 8]
+    torch.testing.assert_close(found[1, rest], plain[rest])
+    torch.testing.assert_close(model.embed(None, "question car answer")[-1], table[model.ids("car answer")].sum(0))
+    torch.testing.assert_close(model.embed(None, "red car")[1:], table[model.ids("red car")])
+    assert torch.equal(asked(words.model, torch.tensor(ids)), plain)
 
 
 def test_greedy_is_the_default_and_a_seed_decides_what_is_drawn(model):

@@ -123,18 +123,19 @@ def test_projectors_are_saved_and_loaded(tmp_path):
 
 def test_a_path_is_read_with_what_is_asked_for():
     """Of two things that a latent shows, the query says which one the tokens are about."""
-    projector = Projector(ProjectorConfig(32, dim_latent=8, phrases=3)).eval()
+    projector = Projector(ProjectorConfig(32, dim_latent=8, phrases=4, words=2)).eval()
     with torch.no_grad():
-        projector.compare_with(torch.eye(8)[:3])
+        projector.compare_with(torch.eye(8)[:4], torch.tensor([[1.0, 0], [0, 1], [0, 1], [0, 0]]))
     both = sphere.normalize(torch.tensor([[1.0, 1.0, 0, 0, 0, 0, 0, 0]]))
     path = Slerp()(Latents(both, torch.zeros(1, dtype=torch.float64)), []).path
     found = [projector(path_evidence(path, torch.zeros(1), (0.0, 1.0), torch.eye(8)[k]))[0] for k in (0, 1)]
     assert not torch.allclose(*found)
     worded = projector.branch["path"].read[0](torch.cat([both, torch.eye(8)[:1]], -1))[0]
-    near, asked, together = worded[-9:].view(3, 3) / 3**0.5
-    torch.testing.assert_close(near[:2], torch.tensor([0.5, 0.5]))
-    assert int(asked.argmax()) == 0
-    assert float(together[0]) > 0.99
+    near, asked, together, insisted = worded[:8].view(4, 2) / 3
+    torch.testing.assert_close(near, torch.tensor([0.5, 0.5]))
+    for share in (asked, together, insisted):
+        assert float(share[0]) > 0.99
+    torch.testing.assert_close(worded[8:] / 10, torch.tensor([0.5**0.5, 0.5**0.5, 0.0]))
 
 
 @pytest.fixture

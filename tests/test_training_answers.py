@@ -14,7 +14,7 @@ from slap_core.language_model import LanguageModel
 from slap_core.pretrained import load_encoder, load_slots
 from slap_core.question_paths import QuestionPath
 from slap_core.slot_vlm import Projector, ProjectorConfig
-from slap_core.training import interview_files, language_model, slot_vlm
+from slap_core.training import interview_files, language_model, sayings, slot_vlm
 from slap_core.training.accounts import SPREAD, lines_of
 from slap_core.training.clause_targets import PathTargets, SlotTargets, clauses
 from slap_core.training.interview_files import load, save
@@ -297,6 +297,30 @@ def test_branches_learn_what_to_say_and_then_to_answer(interviews, language, tmp
     assert [row["step"] for row in log[:2]] == [200, 400]
     assert log[1]["loss"] < 0.7 * log[0]["loss"]
     assert model.config.phrases == len(slot_vlm.phrases())
+
+
+@pytest.mark.slow
+def test_tokens_go_on_saying_what_they_learned_while_answers_are_learned(interviews, language, tmp_path):
+    scenes = sorted({one.scene for one in interviews.asked})
+    stories = dict(zip(scenes, language_model.draw_stories(torch.tensor(scenes)), strict=True))
+    words, lost = load_encoder().text(slot_vlm.phrases()), {}
+    for anchor in (0.0, 1.0):
+        settings = slot_vlm.ProjectorSettings(
+            out=tmp_path / str(anchor), stage="single", branches=("path",), steps=30, said_steps=200, batch=2,
+            questions=4, warmup=5, learning_rate=3e-3, dim_hidden=32, anchor=anchor,
+        )  # fmt: skip
+        model, _ = slot_vlm.train(settings, language, interviews, words, stories)
+        saying = sayings.saying_of(model, language, interviews, "path", stories, "slots")
+        with torch.no_grad():
+            lost[anchor] = float(saying.loss(torch.arange(saying.count)))
+    assert lost[1.0] < 0.8 * lost[0.0]
+
+
+def test_what_means_and_queries_should_say_is_not_known(interviews, language):
+    model = Projector(ProjectorConfig(language.dim, dim_latent=8))
+    for variant, branch in (("mean", "slow"), ("queries", "dense"), ("slots", "path")):
+        assert sayings.saying_of(model, language, interviews, branch, None, variant) is None
+    assert sayings.saying_of(model, language, interviews, "slow", None, "slots").count == len(interviews.slots)
 
 
 @pytest.mark.slow

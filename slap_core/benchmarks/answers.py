@@ -10,9 +10,8 @@ truth. Splits are those of what is asked about at the moment asked for: visible,
 
 `question_only`: the language model without any evidence. `ablations`, at 50 % of the frames: all stages, one kind of
 evidence alone (after stage 2), no stage 2, no stage 1 (random slots), means or a Q-Former in the place of slots. They
-are trained alike (see their cards; 250 steps a branch, after 4,000 in which it learns what to say where that is known,
-and 500 together; folders `slot_vlm_*` of the weights); `full` is the shipped projector, which was trained for longer.
-Intervals are bootstraps over scenes.
+are trained for as long as one another (folders `slot_vlm_*` of the weights; their cards name the commands); `full` is
+the shipped projector, which was trained for longer. Intervals are bootstraps over scenes.
 
 With --data LAYOUT:FOLDER it asks about videos that a person has on disk instead (see `question_sets`).
 """

@@ -7,8 +7,11 @@ question, and the answer that follows from them. Most accounts come with every c
 sum of those of its words: what is put before a question later is no text, but projected slots and latents (see
 `slot_vlm`), each of which says several things at once. As those are, squeezed clauses are not exact (some noise is
 added), are told more than once, or not at all where a thing hides, stand among others that tell nothing, and far from
-the question: in places drawn from as many as projected tokens take. One in ten comes without an account: what can be
-known from the question alone is known. It is a Llama of transformers, saved as any other, and frozen ever after.
+the question: in places drawn from as many as projected tokens take. Where the answer begins, the question comes once
+more, as one sum of its words (`language_model.asked`): what a clause must agree with, thing and moment, is then held by
+one position, and attention finds it within some hundred steps; where it must gather these words first, it does not for
+thousands, and confuses moments. One in ten comes without an account: what can be known from the question alone is
+known. It is a Llama of transformers, saved as any other, and frozen ever after.
 """
 
 import dataclasses
@@ -22,6 +25,7 @@ from jaxtyping import Int64
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
+from slap_core.language_model import asked
 from slap_core.pretrained import write_card
 from slap_core.training import command_line, loop
 from slap_core.training.accounts import Lines, lines_of
@@ -49,7 +53,7 @@ class LanguageSettings(loop.LoopSettings):
     """Folder for weights, tokenizer, card and checkpoint."""
     start: pathlib.Path | None = None
     """Folder of a model to go on from; None: a new one."""
-    steps: int = 5000
+    steps: int = 7000
     """Steps of the optimiser."""
     batch: int = 24
     """Stories per step; half of them where accounts are not squeezed."""
@@ -101,7 +105,7 @@ def told(model: LlamaForCausalLM, lines: Lines, generator: torch.Generator) -> d
     noise = torch.randn(shared.shape, generator=generator).to(shared)
     shared = shared + size.sqrt() * lines.noise[..., None] * noise
     everywhere = torch.ones(lines.ids.shape, dtype=torch.bool, device=shared.device)
-    hidden = packed(model.model, shared, held, table(lines.ids), everywhere, lines.positions)
+    hidden = packed(model.model, shared, held, asked(model, lines.ids), everywhere, lines.positions)
     chosen = lines.labels != IGNORED
     found, true = model.lm_head(hidden[chosen]), lines.labels[chosen]
     wrong = torch.zeros(lines.labels.shape, device=shared.device).masked_scatter(
@@ -143,6 +147,8 @@ def train(
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
+        question_token_id=tokenizer.convert_tokens_to_ids("question"),
+        answer_token_id=tokenizer.convert_tokens_to_ids("answer"),
     )
     model = loop.initialise(lambda: LlamaForCausalLM(config), seed=settings.seed)
     if settings.start is not None:

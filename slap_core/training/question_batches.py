@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from slap_core.evidence import Evidence
-from slap_core.language_model import LanguageModel
+from slap_core.language_model import LanguageModel, asked
 from slap_core.training.interviews import Asked, Interviews
 
 __all__ = ["IGNORED", "VARIANTS", "Batch", "answered", "packed", "read", "seen_by", "told"]
@@ -163,7 +163,7 @@ def _logits(
         tokens, there = projector(some)
         parts.append(tokens)
         held.append(there)
-    words, inside = table(batch.ids), torch.ones(batch.ids.shape, dtype=torch.bool)
+    words, inside = asked(language.model, batch.ids), torch.ones(batch.ids.shape, dtype=torch.bool)
     if own:
         tokens, there = projector(batch.evidence.only(own))
         words, inside = torch.cat([tokens.to(words), words], 1), torch.cat([there, inside], 1)

@@ -4,10 +4,10 @@
     python -m slap_core.training.slot_vlm --stage single --out runs/single                 stage 2: each branch alone
     python -m slap_core.training.slot_vlm --stage joint --start runs/single --out runs/vlm stage 3: all branches
 
-In stage 2 each projection learns what its tokens should say (see `clause_targets`), then to answer by them alone, in
-turn; in stage 3 all learn together. Encoder, slots and language model are frozen. Clips come at 100, 50, 25 or 10 % of
-their frames, and paths by every method that is compared, so that the projector reads all of them; least action's most
-often (a third).
+In stage 2 each projection learns what its tokens should say (see `sayings`), then to answer by them alone, in turn; in
+stage 3 all learn together. Encoder, slots and language model are frozen. Clips come at 100, 50, 25 or 10 % of their
+frames, and paths by every method that is compared, so that the projector reads all of them; least action's most often
+(a third).
 
 Source: Xu et al., Slot-VLM: Object-Event Slots for Video-Language Modeling, 2024 (the stages).
 """
@@ -31,12 +31,12 @@ from slap_core.question_paths import QuestionPath, hidden_potential
 from slap_core.slot_vlm import Projector, ProjectorConfig
 from slap_core.slots import SlowFastSlots
 from slap_core.training import command_line, loop
-from slap_core.training.clause_targets import PathTargets, SlotTargets
 from slap_core.training.interview_files import gathered
 from slap_core.training.interviews import RATES, Asked, Interviews, draw_interviews
 from slap_core.training.language_model import draw_stories
-from slap_core.training.question_batches import VARIANTS, Batch, read, seen_by, told
-from slap_core.tunnel_world import COLOURS, KINDS, Story, prompt, seeds
+from slap_core.training.question_batches import VARIANTS, Batch, read, told
+from slap_core.training.sayings import Saying, saying_of
+from slap_core.tunnel_world import COARSE_PLACES, COLOURS, KINDS, Story, prompt, seeds
 
 __all__ = [
     "ProjectorSettings",
@@ -48,6 +48,7 @@ __all__ = [
     "phrases",
     "train",
     "unfitted",
+    "words_in",
 ]
 
 SHARES = {"zoh": 0.1, "slerp": 0.15, "slerp_shown": 0.15, "latent_ode": 0.1, "latent_ode_shown": 0.15, "slap": 0.35}
@@ -93,12 +94,12 @@ class ProjectorSettings(loop.LoopSettings):
     said_steps: int = 4000
     """Of each branch alone, before it is asked: its tokens learn the clauses that they should say; 0: from answers
     alone."""
+    anchor: float = 0.3
+    """What these clauses count while answers are learned."""
     apart: float = 0.2
     """Share of the steps with the path alone, and of those without it, where all branches learn together."""
 
 
-SAID_BATCH = 128
-"""Paths per step that learn what they should say."""
 QUERIES = 64
 """Of the Q-Former that stands in for slots."""
 
@@ -165,12 +166,16 @@ def batches_of(
 def phrases() -> list[str]:
     """What a latent may show, in words that the bundled encoder was taught: every thing in every place."""
     things = [
-        prompt(kind=kind, colour=colour, place=place)
-        for kind in KINDS
-        for colour in COLOURS
-        for place in ("left", "middle", "right")
+        prompt(kind=kind, colour=colour, place=place) for kind in KINDS for colour in COLOURS for place in COARSE_PLACES
     ]
     return [*things, prompt()]
+
+
+def words_in(texts: Sequence[str]) -> Float[Tensor, "phrase word"]:
+    """Which kinds, colours and places are in each phrase: 1 where it is, else 0."""
+    return torch.tensor(
+        [[float(word in text.split()) for word in (*KINDS, *COLOURS, *COARSE_PLACES)] for text in texts]
+    )
 
 
 def train(
@@ -186,7 +191,7 @@ def train(
         settings: of this run.
         language: frozen.
         interviews: the training clips.
-        words: latents of the phrases that those of the path are compared with.
+        words: latents of `phrases()`, with which those of the path are compared.
         stories: of the scenes by their seeds, from which paths learn what they should say; None: from answers alone.
     """
     config = ProjectorConfig(
@@ -197,64 +202,41 @@ def train(
         **_dims(interviews, settings.variant),
         queries=QUERIES if settings.variant == "queries" else 0,
         phrases=0 if words is None else len(words),
+        words=0 if words is None else words_in(phrases()).shape[1],
     )
     model = loop.initialise(lambda: Projector(config), seed=settings.seed)
     if words is not None:
-        model.compare_with(words)
+        model.compare_with(words, words_in(phrases()))
     if settings.start is not None:
         model = Projector.from_pretrained(network_folder(settings.start))
     language.model.requires_grad_(False)
     batches = batches_of(interviews, language, settings)
     stages = [[name] for name in settings.branches] if settings.stage == "single" else [list(settings.branches)]
     log: list[loop.Row] = []
+    sayings = {
+        name: saying_of(model, language, interviews, name, stories, settings.variant)
+        for name in (model.branch if settings.said_steps else ())
+    }
     for branches in stages:
         for name, projection in model.branch.items():
             projection.requires_grad_(name in branches)
+        kept = [one for name in branches if (one := sayings.get(name)) is not None]
 
-        def objective(batch: Batch, generator: torch.Generator, branches: list[str] = branches) -> dict[str, Tensor]:
-            return told(model, language, batch, _some(branches, settings, generator))
+        def objective(
+            batch: Batch, generator: torch.Generator, branches: list[str] = branches, kept: list[Saying] = kept
+        ) -> dict[str, Tensor]:
+            found = told(model, language, batch, _some(branches, settings, generator))
+            for one in kept if settings.anchor else ():
+                found["loss"] = found["loss"] + settings.anchor * one.loss(one.draw(generator))
+            return found
 
-        if len(stages) > 1 and settings.said_steps:
-            log += _said(model, language, interviews, branches[0], stories, settings)
+        if len(stages) > 1:
+            for one in kept:
+                first = {"out": settings.out / "said" / branches[0], "steps": settings.said_steps, "log_every": 200}
+                log += one.fit(model, dataclasses.replace(settings, **first))
         out = settings.out / branches[0] if len(stages) > 1 else settings.out
         log += loop.fit(model, objective, batches, dataclasses.replace(settings, out=out))
     return model, log
-
-
-def _said(
-    model: Projector,
-    language: LanguageModel,
-    interviews: Interviews,
-    branch: str,
-    stories: dict[int, Story] | None,
-    settings: ProjectorSettings,
-) -> list[loop.Row]:
-    """Teach the tokens of a branch the clauses that they should say, where these are known; no questions are asked."""
-    out = settings.out / "said" / branch
-    settings = dataclasses.replace(settings, out=out, steps=settings.said_steps, log_every=200)
-    name = VARIANTS[settings.variant].get(branch, branch)
-    if branch == "path" and stories is not None:
-        count, size = len(interviews.asked), SAID_BATCH
-        of_paths = PathTargets(language, stories, tokens=model.config.path_tokens)
-    elif any(words for said in interviews.clauses.get(name, ()) for words in said):
-        count, size = len(interviews.slots), SAID_BATCH // 8
-        of_slots = SlotTargets(language, interviews.clauses[name])
-    else:
-        return []
-
-    def batches(first: int) -> Iterator[Tensor]:
-        for step in range(first, settings.steps):
-            yield torch.randint(count, (size,), generator=loop.generator_of(settings.seed, step))
-
-    def objective(index: Tensor, generator: torch.Generator) -> dict[str, Tensor]:
-        if branch == "path":
-            asked = [interviews.asked[k] for k in index.tolist()]
-            paths = interviews.paths.at(torch.tensor([next(iter(one.paths.values())) for one in asked]))
-            return {"loss": of_paths.loss(model(paths)[0], asked)}
-        slots = seen_by(interviews.slots.at(index), settings.variant).only([branch])
-        return {"loss": of_slots.loss(*model(slots), index)}
-
-    return loop.fit(model, objective, batches, settings)
 
 
 def _dims(interviews: Interviews, variant: str) -> dict[str, int]:
