@@ -23,8 +23,8 @@ SHOWN = 12
 NOTHING = "No slot surely holds one small thing that comes, goes or moves: there is no object to follow."
 WHY_NOTHING = (
     "An object is followed where a slow slot is sure of it in the kept frames, where it is small and in one piece, and "
-    "where it is not always in the same place. The shipped slots have learned from drawn scenes; in real video they "
-    "are seldom so sure. Keep more frames, or try an example."
+    "where it is not always in the same place. The shipped slots have learned from drawn scenes, and in real video are "
+    "seldom so sure; for other encoders slots are clusters of what changes. Keep more frames, or try an example."
 )
 
 
@@ -43,7 +43,8 @@ def object_xray(tracked: Tracked, decoded: Decoded) -> View:
         "one where it is believed to be: in dropped frames, which nobody has looked at, and behind whatever hides it. "
         "Each object is a least action problem of its own between the kept frames that show it; where it is moves "
         "evenly, what it looks like follows the potential. Below, for each object, when it is seen. An outline that "
-        "stays behind something is a belief, not a sighting.",
+        "stays behind something is a belief, not a sighting; and things that look alike, and pass one after the other, "
+        "may be taken for one.",
         description=" ".join(_words(one, decoded) for one in tracked.objects),
         data={
             "sprite": sprite_sheet(clip.frames[index], longest_side=224),
