@@ -23,13 +23,13 @@ query and anchors write the memory is ours.
 
 import dataclasses
 import itertools
-from collections.abc import Callable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from slap_core import sphere
+from slap_core.perceptron import changed
 from slap_core.potential import Potential
 
 __all__ = ["AttractorPotential", "Attractors", "between_ends", "by_way_of", "faint", "hidden_layers", "in_unit_ball"]
@@ -55,15 +55,11 @@ class Attractors:
 
     def detach(self) -> "Attractors":
         """The same function, its attractors being constants to autograd."""
-        return self._with(Tensor.detach)
+        return changed(self, Tensor.detach)
 
     def to(self, dtype: torch.dtype) -> "Attractors":
         """The same function, computed in another precision."""
-        return self._with(lambda value: value.to(dtype))
-
-    def _with(self, change: Callable[[Tensor], Tensor]) -> "Attractors":
-        tensors = {name: change(value) for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return dataclasses.replace(self, **tensors)
+        return changed(self, lambda value: value.to(dtype))
 
     def select(self, index: Int[Tensor, "some"]) -> "Attractors":
         """The function of the problems at `index`, where they differ."""

@@ -16,6 +16,7 @@ from slap_core.concepts import Compared, Nearest, nearest, runs
 from slap_core.encoders import OpenClipEncoder
 from slap_core.least_action import LeastAction
 from slap_core.posterior import Posterior
+from slap_core.sampling import spread
 from slap_core.stages import Decoded, Encoded, Progress, Scanned, Settings, Solved
 from slap_core.tunnel_world import COLOURS, HELD_OUT_OCCLUDER, KINDS, OCCLUDERS, prompt
 from slap_core.words import distinct
@@ -96,7 +97,7 @@ def drawn_phrases() -> tuple[str, ...]:
 
 def band_frames(dropped: Int[Tensor, "dropped"]) -> Int[Tensor, "chosen"]:
     """Of each run of dropped frames some, evenly, its first and last among them."""
-    even = (torch.linspace(0, len(run) - 1, min(BAND_FRAMES, len(run))).round().long() for run in runs(dropped))
+    even = (spread(len(run), BAND_FRAMES) for run in runs(dropped))
     return torch.cat([run[some] for run, some in zip(runs(dropped), even, strict=True)])
 
 

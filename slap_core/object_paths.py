@@ -30,6 +30,7 @@ from slap_core import sphere
 from slap_core.baselines import Slerp
 from slap_core.encoders import OpenClipEncoder
 from slap_core.least_action import LeastAction
+from slap_core.sampling import spread
 from slap_core.slot_clusters import ClusteredSlots
 from slap_core.slots import SlowFastSlots
 from slap_core.stages import ObjectPath
@@ -144,7 +145,7 @@ def object_latents(
 
 def background(frames: UInt8[Tensor, "time height width 3"]) -> UInt8[Tensor, "height width 3"]:
     """What is usual in a clip: the median of its frames, or of 32 of them."""
-    some = torch.linspace(0, len(frames) - 1, min(32, len(frames))).round().long()
+    some = spread(len(frames), 32)
     return frames[some].median(0).values
 
 

@@ -17,18 +17,31 @@ through W and q * x through M, and no matrix is made for each problem.
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-__all__ = ["ACTIVATIONS", "ActivationName", "Perceptron", "derivatives"]
+__all__ = ["ACTIVATIONS", "ActivationName", "Perceptron", "changed", "derivatives"]
+
+Function = TypeVar("Function")
 
 ActivationName = Literal["silu", "softplus", "tanh"]
 
 ACTIVATIONS: Final[dict[str, type[nn.Module]]] = {"silu": nn.SiLU, "softplus": nn.Softplus, "tanh": nn.Tanh}
 """Smooth ones only: ReLU has no curvature bound."""
+
+
+def changed(function: Function, change: Callable[[Tensor], Tensor]) -> Function:
+    """A function that is a dataclass of tensors and of tuples of them, with each tensor changed."""
+
+    def part(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(part(one) for one in value)
+        return change(value) if isinstance(value, Tensor) else value
+
+    return dataclasses.replace(function, **{name: part(value) for name, value in vars(function).items()})
 
 
 def derivatives(activation: ActivationName, h: Float[Tensor, "*batch"], *, order: int) -> tuple[Tensor, ...]:
@@ -68,19 +81,11 @@ class Perceptron:
 
     def detach(self) -> "Perceptron":
         """The same function, its weights being constants to autograd."""
-        return self._with(Tensor.detach)
+        return changed(self, Tensor.detach)
 
     def to(self, dtype: torch.dtype) -> "Perceptron":
         """The same function, computed in another precision."""
-        return self._with(lambda value: value.to(dtype))
-
-    def _with(self, change: Callable[[Tensor], Tensor]) -> "Perceptron":
-        def changed(value: Any) -> Any:
-            if isinstance(value, tuple):
-                return tuple(changed(part) for part in value)
-            return change(value) if isinstance(value, Tensor) else value
-
-        return Perceptron(**{name: changed(value) for name, value in vars(self).items()})
+        return changed(self, lambda value: value.to(dtype))
 
     def select(self, index: Int[Tensor, "some"]) -> "Perceptron":
         """The function of the problems at `index`, where they differ: where there is a first axis of the batch."""

@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-__all__ = ["MOST_FRAMES", "Sampling", "frame_list", "frame_text", "kept_index"]
+__all__ = ["MOST_FRAMES", "Sampling", "frame_list", "frame_text", "kept_index", "spread"]
 
 Sampling = Literal["even", "random"]
 MOST_FRAMES = 512
@@ -91,3 +91,8 @@ def kept_index(
         kept[drawn + 1] = True
     index = torch.arange(count)
     return index[kept], index[~kept]
+
+
+def spread(count: int, most: int) -> Int[Tensor, "frame"]:
+    """Indices of at most so many of `count` frames, evenly spread, ends included."""
+    return torch.linspace(0, count - 1, min(most, count)).round().long()

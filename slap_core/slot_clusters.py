@@ -19,8 +19,9 @@ from jaxtyping import Float
 from sklearn.cluster import KMeans
 from torch import Tensor
 
+from slap_core.sampling import spread
 from slap_core.slot_branches import pooled, usual
-from slap_core.slots import fractions, spread
+from slap_core.slots import fractions
 from slap_core.stages import Slotted
 from slap_core.types import Tokens
 
@@ -79,14 +80,11 @@ class ClusteredSlots:
             ValueError: if there are no tokens.
         """
         _check(tokens)
-        deviation = _standardised(tokens.values)
-        energy = deviation.square().mean(-1)
-        mean = energy.mean().clamp_min(torch.finfo(energy.dtype).tiny)
+        direction, energy = _directed(tokens.values)
         rows, columns = (torch.arange(n, device=energy.device) / n for n in energy.shape[1:])
         place = torch.stack(torch.meshgrid(rows, columns, indexing="ij"), -1).expand(len(energy), -1, -1, -1)
-        share = (energy / (energy + mean))[..., None]
-        points = torch.cat([F.normalize(deviation, dim=-1), place], -1) * share
-        weight = (energy / mean).clamp(max=HEAVIEST) + LIGHTEST
+        points = torch.cat([direction, place], -1) * (energy / (energy + 1))[..., None]
+        weight = energy.clamp(max=HEAVIEST) + LIGHTEST
         some = spread(len(points), MOST_FRAMES)
         found = _soft(points.flatten(0, 2), points[some].flatten(0, 2), self.slow_slots, weight[some].flatten(), seed)
         held = (found * energy.flatten()[:, None]).sum(0) / found.sum(0).clamp_min(torch.finfo(found.dtype).tiny)
@@ -95,13 +93,11 @@ class ClusteredSlots:
     def fast_attention(self, tokens: Tokens, *, seed: int = 0) -> Float[Tensor, "cell time slot"]:
         """When each fast slot attends to its cell, in the order of their mean times; arguments as of `attention`."""
         _check(tokens)
-        cells = pooled(tokens.values, self.fast_grid)
-        deviation = _standardised(cells).flatten(1, 2).transpose(0, 1)
-        energy = deviation.square().mean(-1, keepdim=True)
-        share = energy / (energy + energy.mean()).clamp_min(torch.finfo(energy.dtype).tiny)
+        direction, energy = _directed(pooled(tokens.values, self.fast_grid))
+        held = (direction * (energy / (energy + 1))[..., None]).flatten(1, 2).transpose(0, 1)
         when = fractions(tokens.times).to(energy.device)
-        time = (TIME * when[:, None]).expand(len(deviation), -1, -1)
-        points = torch.cat([F.normalize(deviation, dim=-1) * share, time], -1)
+        time = (TIME * when[:, None]).expand(len(held), -1, -1)
+        points = torch.cat([held, time], -1)
         masks = torch.stack([_soft(cell, cell, self.fast_slots, None, seed) for cell in points])
         middle = (masks * when[:, None]).sum(1) / masks.sum(1).clamp_min(torch.finfo(masks.dtype).tiny)
         return masks.take_along_dim(middle.argsort(-1)[:, None], dim=-1)
@@ -128,6 +124,15 @@ def _standardised(values: Float[Tensor, "time height width dim"]) -> Float[Tenso
     """What deviates from what is usual, in units of the clip's own spread in each dimension."""
     values = values.float()
     return (values - usual(values)) / values.std((0, 1, 2), correction=0).clamp_min(1e-3)
+
+
+def _directed(
+    values: Float[Tensor, "time height width dim"],
+) -> tuple[Float[Tensor, "time height width dim"], Float[Tensor, "time height width"]]:
+    """Directions of the deviations, and their mean squares in units of the clip's mean."""
+    deviation = _standardised(values)
+    energy = deviation.square().mean(-1)
+    return F.normalize(deviation, dim=-1), energy / energy.mean().clamp_min(torch.finfo(energy.dtype).tiny)
 
 
 def _soft(

@@ -15,11 +15,12 @@ from huggingface_hub import PyTorchModelHubMixin
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from slap_core.sampling import spread
 from slap_core.slot_branches import FastSlots, SlotConfig, Slots, SlowSlots, usual
 from slap_core.stages import Slotted
 from slap_core.types import Tokens
 
-__all__ = ["FastSlots", "SlotConfig", "Slots", "SlowFast", "SlowFastSlots", "SlowSlots", "fractions", "spread"]
+__all__ = ["FastSlots", "SlotConfig", "Slots", "SlowFast", "SlowFastSlots", "SlowSlots", "fractions"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -146,11 +147,6 @@ class SlowFastSlots(nn.Module, PyTorchModelHubMixin):
             box=tokens.box,
             origin=self.config.origin,
         )
-
-
-def spread(count: int, most: int) -> Int[Tensor, "frame"]:
-    """Indices of at most so many of `count` frames, evenly spread, ends included."""
-    return torch.linspace(0, count - 1, min(most, count)).round().long()
 
 
 def fractions(times: Float[Tensor, "time"]) -> Float[Tensor, "time"]:

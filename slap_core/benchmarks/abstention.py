@@ -39,6 +39,7 @@ from slap_core.benchmarks.output import markdown_table, write
 from slap_core.benchmarks.predicted_risk import predict, reliability
 from slap_core.metrics import RiskCoverage, bootstrap_interval, risk_coverage
 from slap_core.pretrained import load_encoder, load_potential
+from slap_core.sampling import spread
 from slap_core.training.queries import QUERIES
 
 __all__ = ["main", "summarise", "table"]
@@ -177,7 +178,7 @@ def _with_interval(row: dict[str, Any], name: str, digits: int) -> str:
 
 def _curve(found: RiskCoverage) -> dict[str, list[float]]:
     """At most 100 points of a curve."""
-    at = torch.linspace(0, len(found.risk) - 1, min(100, len(found.risk))).round().long()
+    at = spread(len(found.risk), 100)
     return {name: [round(v, 5) for v in getattr(found, name)[at].tolist()] for name in ("coverage", "risk")}
 
 

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from slap_core.object_paths import moments
+from slap_core.sampling import spread
 from slap_core.stages import Decoded, ObjectPath, Tracked
 from slap_core.views.figures.images import sprite_sheet
 from slap_core.views.figures.slots import SLOT_COLOURS
@@ -31,7 +32,7 @@ WHY_NOTHING = (
 def object_xray(tracked: Tracked, decoded: Decoded) -> View:
     """Some of the frames with an outline for each object, and for each object when it is seen."""
     clip, count = decoded.clip, len(decoded.clip)
-    index = torch.linspace(0, count - 1, min(SHOWN, count)).round().long()
+    index = spread(count, SHOWN)
     if not tracked.objects:
         return View(name="objects", title=TITLE, state="ready", headline=NOTHING, caption=WHY_NOTHING)
     return View(
